@@ -1,0 +1,40 @@
+"""What can go wrong. Every message names the thing, what was expected and what came."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class NasarenaError(Exception):
+    """Any error that the arena itself explains; the command line prints it and exits with 2."""
+
+
+class UnknownName(NasarenaError):
+    """A name that nothing is registered under; suggests the nearest that is."""
+
+    def __init__(self, kind: str, name: str, known: Iterable[str]) -> None:
+        names = sorted(known)
+        near = get_close_matches(name, names, n=1, cutoff=0.5)
+        if near:
+            hint = f"did you mean {near[0]!r}?"
+        else:
+            shown = ", ".join(names[:12]) + (", …" if len(names) > 12 else "")
+            hint = f"known: {shown}" if names else "none is known"
+        super().__init__(f"unknown {kind} {name!r}; {hint}")
+
+
+class ExperimentError(NasarenaError):
+    """An experiment that cannot be run as it is written."""
+
+
+class StoreError(NasarenaError):
+    """A results folder that is not what it should be."""
+
+
+class InvalidProposal(NasarenaError):
+    """A strategy proposed something that the oracle cannot answer."""
+
+
+class RunFailed(NasarenaError):
+    """A run ended by its strategy's or oracle's fault; names strategy, seed and step."""

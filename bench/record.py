@@ -1,0 +1,76 @@
+"""From the steps of a unit's runs to columns, and the fingerprint of what must be bit-identical."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from itertools import chain
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from .runner import Run
+from .task import Task
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+MEASURED = ("thinking",)
+"""The columns that are measured, not computed: two equal runs may differ in them."""
+
+
+def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Table:
+    """The columns of a unit from its runs (seed -> run), sorted by seed and step.
+
+    Times are seconds on the simulated clock. ``validation`` and ``test`` are the seed-averaged
+    truth as losses, revealed here and nowhere earlier. ``about`` goes into the file's metadata,
+    with the fingerprint.
+    """
+    import pyarrow as pa
+
+    answers = [answer for run in runs.values() for answer in run.answers]
+    seen = [answer.observation for answer in answers]
+    rows = np.array([answer.row for answer in answers], dtype=np.int64)
+    archs = task.space.archs(np.array([answer.key for answer in answers], dtype=np.int64))
+    width = len(task.space.sizes)
+    lengths = [len(run) for run in runs.values()]
+    columns: dict[str, Any] = {
+        "seed": np.repeat(np.array(list(runs), dtype=np.int32), lengths),
+        "step": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
+        "arch": pa.ListArray.from_arrays(
+            np.arange(len(answers) + 1, dtype=np.int32) * width, archs.reshape(-1)
+        ),
+        "epochs": np.array([o.query.epochs for o in seen], dtype=np.int32),
+        "replica": np.array([o.query.replica for o in seen], dtype=np.int16),
+    }
+    losses = np.array([o.losses for o in seen], dtype=np.float64)
+    losses = losses.reshape(len(answers), len(task.objectives))
+    # A strategy is told inf so that its comparisons work; the record says what it was: no result.
+    losses[np.isinf(losses)] = np.nan
+    for number, name in enumerate(task.objectives):
+        columns["loss" if number == 0 else f"loss_{name}"] = losses[:, number]
+    columns |= task.reveal(rows)
+    columns["charged"] = np.array([answer.cost for answer in answers], dtype=np.float64)
+    for name in ("start", "finish", "thinking"):
+        values = [getattr(run, name) for run in runs.values()]
+        columns[name] = np.array(list(chain.from_iterable(values)), dtype=np.float64)
+    table = pa.table(columns)
+    about = about | {"fingerprint": fingerprint(table)}
+    return table.replace_schema_metadata({"nasarena": json.dumps(about, sort_keys=True)})
+
+
+def about(table: pa.Table) -> dict[str, Any]:
+    """What a unit's file says of itself: task, strategy, settings, data hash, fingerprint."""
+    found: dict[str, Any] = json.loads((table.schema.metadata or {}).get(b"nasarena", b"{}"))
+    return found
+
+
+def fingerprint(table: pa.Table) -> str:
+    """A hash over every column but the measured ones: equal for bit-identical runs."""
+    digest = hashlib.sha256()
+    for name in sorted(set(table.column_names) - set(MEASURED)):
+        column = table[name].combine_chunks()
+        values = (column.flatten() if name == "arch" else column).to_numpy(zero_copy_only=False)
+        digest.update(f"{name}:{values.dtype}:{len(values)}/{len(column)}\n".encode())
+        digest.update(np.ascontiguousarray(values).tobytes())
+    return digest.hexdigest()[:16]

@@ -1,0 +1,192 @@
+"""The runner: moves one strategy and one oracle along a simulated clock until the budget is spent.
+
+A run is a pure function of (task, strategy, settings, seed): only the thinking time that is
+recorded beside it is measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from heapq import heappop, heappush
+from math import inf
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from .errors import ExperimentError, NasarenaError, RunFailed
+from .task import Task
+from .types import Answer, Oracle, Strategy, StrategyFactory
+
+MAX_FREE_REPEATS = 10_000
+"""So many free duplicates in a row end a run: it would never spend its budget."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one run; the first one met ends it.
+
+    ``queries`` and ``epochs`` count what is charged; ``seconds`` are simulated, on the clock.
+    """
+
+    queries: int | None = None
+    epochs: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        limits = {"queries": self.queries, "epochs": self.epochs, "seconds": self.seconds}
+        if all(limit is None for limit in limits.values()):
+            raise ExperimentError("the budget needs a limit: queries, epochs or seconds")
+        for name, limit in limits.items():
+            if limit is not None and not limit > 0:
+                raise ExperimentError(f"budget.{name}: expected more than 0, got {limit!r}")
+
+
+class Run:
+    """The record of one run: four lists with one entry an answered query, in order of completion.
+
+    ``start`` and ``finish`` are seconds on the simulated clock, ``thinking`` real seconds. Lists
+    and not a list of tuples: the garbage collector would walk through every tuple.
+    """
+
+    __slots__ = ("answers", "finish", "start", "thinking")
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.start: list[float] = []
+        self.finish: list[float] = []
+        self.thinking: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.finish)
+
+
+def stream(experiment_seed: int, task_id: str, seed: int, role: str) -> Random:
+    """The random stream of ``role`` ("strategy" or "oracle") in one run.
+
+    It does not depend on the strategy: runs of two strategies with one seed are a pair.
+    """
+    name = f"{experiment_seed}/{task_id}/{seed}/{role}".encode()
+    return Random(int.from_bytes(hashlib.sha256(name).digest()[:16]))
+
+
+def check_capabilities(factory: StrategyFactory, label: str, task: Task, workers: int) -> None:
+    """Compare what the strategy declares with what the run asks of it.
+
+    Raises:
+        ExperimentError: naming the capability that is missing.
+    """
+    if workers > 1 and not factory.info.asynchronous:
+        raise ExperimentError(
+            f"strategy {label!r} is sequential (it wants each answer before its next question): "
+            f"it cannot use workers = {workers}; set workers = 1 or leave it out"
+        )
+    if len(task.objectives) > 1 and not factory.info.multi_objective:
+        raise ExperimentError(
+            f"strategy {label!r} minimizes one objective, {task.id} has {len(task.objectives)}: "
+            f"{', '.join(task.objectives)}"
+        )
+    if factory.info.weight_sharing:
+        raise ExperimentError(f"strategy {label!r} needs weight sharing, {task.id} is a table")
+
+
+def run(
+    strategy: Strategy,
+    oracle: Oracle,
+    budget: Budget,
+    *,
+    workers: int = 1,
+    record: Run | None = None,
+) -> Run:
+    """Run ``strategy`` against ``oracle`` with asynchronous simulated workers.
+
+    Returns ``record`` (a new one, if none is given) with the answered queries in order of
+    completion (ties: in order of asking). Ends when a limit of the budget is met or the
+    strategy has nothing more to ask. An answer that would arrive after ``budget.seconds`` is
+    neither told nor recorded.
+    """
+    record = Run() if record is None else record
+    ask: Callable[[], Any] = strategy.ask
+    tell, evaluate, now = strategy.tell, oracle.evaluate, perf_counter
+    answered, started, finished = record.answers.append, record.start.append, record.finish.append
+    thought = record.thinking.append
+    queries, epochs_left = budget.queries or inf, budget.epochs or inf
+    deadline = budget.seconds or inf
+    under_way: list[tuple[float, int, float, Answer, float]] = []
+    clock, order, asked, repeats, open_ = 0.0, 0, 0, 0, True
+    while True:
+        while open_ and asked < queries and len(under_way) < workers:
+            begin = now()
+            proposal = ask()
+            thinking = now() - begin
+            if proposal is None:
+                open_ = bool(under_way)
+                break
+            answer = evaluate(proposal)
+            _, cost, epochs, _, _ = answer
+            if epochs:
+                asked += 1
+                repeats = 0
+                epochs_left -= epochs
+                open_ = epochs_left >= 0
+                if not open_:
+                    break
+            else:
+                repeats += 1
+                if repeats > MAX_FREE_REPEATS:
+                    raise RunFailed(f"it proposed {repeats} free duplicates in a row")
+            order += 1
+            heappush(under_way, (clock + cost, order, clock, answer, thinking))
+        if not under_way:
+            return record
+        clock, _, start, answer, thinking = heappop(under_way)
+        if clock > deadline:
+            return record
+        answered(answer)
+        started(start)
+        finished(clock)
+        begin = now()
+        tell(answer[0])
+        thought(thinking + now() - begin)
+
+
+def run_seed(
+    task: Task,
+    factory: StrategyFactory,
+    settings: dict[str, Any],
+    seed: int,
+    budget: Budget,
+    *,
+    label: str = "strategy",
+    experiment_seed: int = 0,
+    workers: int = 1,
+    noise: str = "sampled",
+    duplicates: str = "charge",
+) -> Run:
+    """One run from its seed index: makes the strategy and the oracle, each with its own stream.
+
+    Raises:
+        RunFailed: if the strategy raises or proposes what cannot be answered; the message names
+            strategy, task, seed and step, its cause is the original error.
+    """
+    oracle_stream = stream(experiment_seed, task.id, seed, "oracle")
+    oracle = task.oracle(oracle_stream, noise=noise, duplicates=duplicates)
+    where = f"strategy {label!r} on {task.id}, seed {seed}"
+    try:
+        strategy = factory(
+            task.problem, stream(experiment_seed, task.id, seed, "strategy"), **settings
+        )
+    except Exception as error:
+        raise RunFailed(f"{where}, while it was made: {_in_words(error)}") from error
+    record = Run()
+    try:
+        return run(strategy, oracle, budget, workers=workers, record=record)
+    except Exception as error:
+        raise RunFailed(f"{where}, after step {len(record)}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, NasarenaError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

