@@ -14,7 +14,7 @@ from .errors import ExperimentError, UnknownName
 from .oracle import DUPLICATES, NOISE
 from .runner import Budget, check_capabilities
 
-DEFAULT_TASKS = ["nasbench201/*", "nasbench-graph/cora", "nasbench-graph/arxiv", "fcnet/protein"]
+DEFAULT_TASKS = ["nasbench201/*", "nasbench-graph/cora", "fcnet/protein"]
 DEFAULT_STRATEGIES = ["random", "regularized-evolution", "local-search", "optuna-tpe"]
 
 
@@ -37,7 +37,7 @@ class Experiment:
     name: str = "default"
     tasks: tuple[str, ...] = tuple(DEFAULT_TASKS)
     strategies: tuple[StrategySpec, ...] = tuple(StrategySpec(n, n) for n in DEFAULT_STRATEGIES)
-    seeds: int = 20
+    seeds: int = 10
     budget: Budget = field(default_factory=lambda: Budget(queries=200))
     workers: int = 1
     noise: str = "sampled"

@@ -31,7 +31,8 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
     answers = [answer for run in runs.values() for answer in run.answers]
     seen = [answer.observation for answer in answers]
     rows = np.array([answer.row for answer in answers], dtype=np.int64)
-    archs = task.space.archs(np.array([answer.key for answer in answers], dtype=np.int64))
+    keys = np.array([answer.key for answer in answers], dtype=np.int64)
+    archs = task.space.archs(keys)
     width = len(task.space.sizes)
     lengths = [len(run) for run in runs.values()]
     columns: dict[str, Any] = {
@@ -40,6 +41,8 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
         "arch": pa.ListArray.from_arrays(
             np.arange(len(answers) + 1, dtype=np.int32) * width, archs.reshape(-1)
         ),
+        # The number of the canonical spelling: all spellings of one network share it.
+        "network": task.table.canonical[keys].astype(np.int64),
         "epochs": np.array([o.query.epochs for o in seen], dtype=np.int32),
         "replica": np.array([o.query.replica for o in seen], dtype=np.int16),
     }

@@ -232,8 +232,8 @@ BENCHMARK = TableBenchmark(
     source=source,
     read=read,
     columns=(
-        Column("validation", "", True, "validation accuracy (proteins: ROC-AUC)"),
-        Column("test", "", True, "test accuracy (proteins: ROC-AUC)"),
+        Column("validation", "", True, "validation accuracy"),
+        Column("test", "", True, "test accuracy"),
         Column("seconds", "s", False, "inference latency (the table holds no training time)"),
         Column("latency", "s", False, "inference latency"),
         Column("parameters", "M", False, "parameters"),

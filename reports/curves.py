@@ -1,0 +1,140 @@
+"""From the record's rows to one block of (runs, steps) arrays for each task and strategy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .regret import Floats, incumbent_values, incumbents, last, on_grid, regret
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COLUMNS = (
+    "seed",
+    "network",
+    "epochs",
+    "loss",
+    "validation",
+    "test",
+    "finish",
+    "charged",
+    "thinking",
+)
+"""The columns of the record that a report needs."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """All runs of one strategy on one task; arrays are (runs, steps), NaN after a run's end.
+
+    ``validation`` and ``test`` are the regrets of the incumbent (chosen by the loss it was seen
+    with, scored by the truth); ``queries`` counts the charged queries up to each step; ``finish``
+    is the clock in the task's unit of cost and ``ends`` (runs,) what it showed when a run ended.
+    """
+
+    task: str
+    strategy: str
+    seeds: NDArray[np.int64]
+    lengths: NDArray[np.int64]
+    validation: Floats
+    test: Floats
+    queries: Floats
+    finish: Floats
+    ends: Floats
+    failed: int
+    unique: float
+    thinking: float
+
+    def against(self, axis: str, metric: str, grid: Floats) -> Floats:
+        """(runs, len(grid)) the regret ``metric`` as a step function of "queries" or "finish"."""
+        times = getattr(self, axis)
+        ends = self.ends if axis == "finish" else last(times)
+        return on_grid(times, getattr(self, metric), ends, grid)
+
+
+def blocks(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[Block]:
+    """The blocks of a record, which is sorted by task, strategy, seed and step."""
+    tasks = frame["task"].cat.codes.to_numpy()
+    labels = frame["strategy"].cat.codes.to_numpy()
+    columns = {name: frame[name].to_numpy() for name in COLUMNS}
+    names = frame["task"].cat.categories, frame["strategy"].cat.categories
+    found = []
+    for start, end in _stretches(tasks, labels):
+        part = {name: values[start:end] for name, values in columns.items()}
+        task, label = names[0][tasks[start]], names[1][labels[start]]
+        optimum = manifest["tasks"][task]["optimum"]
+        found.append(_block(task, label, part, optimum, manifest["experiment"]["budget"]))
+    return found
+
+
+def _stretches(*keys: NDArray[Any]) -> Iterator[tuple[int, int]]:
+    """The half-open ranges of rows in which every key stays the same."""
+    if len(keys[0]) == 0:
+        return
+    changes = np.zeros(len(keys[0]) - 1, dtype=bool)
+    for key in keys:
+        changes |= key[1:] != key[:-1]
+    edges = [0, *(np.flatnonzero(changes) + 1).tolist(), len(keys[0])]
+    yield from pairwise(edges)
+
+
+def _block(
+    task: str,
+    label: str,
+    part: dict[str, NDArray[Any]],
+    optimum: dict[str, float | None],
+    budget: dict[str, float | None],
+) -> Block:
+    edges = np.array([0, *(end for _, end in _stretches(part["seed"]))])
+    lengths = np.diff(edges)
+
+    def runs(values: NDArray[Any]) -> Floats:
+        if (lengths == lengths[0]).all():
+            return values.reshape(len(lengths), -1).astype(np.float64, copy=False)
+        padded = np.full((len(lengths), lengths.max()), np.nan)
+        padded[np.arange(lengths.max()) < lengths[:, None]] = values
+        return padded
+
+    loss = runs(part["loss"])
+    incumbent = incumbents(loss, runs(part["epochs"]))
+    padding = np.arange(loss.shape[1]) >= lengths[:, None]
+    regrets = {}
+    for metric in ("validation", "test"):
+        best = optimum[metric]
+        values = incumbent_values(runs(part[metric]), incumbent)
+        regrets[metric] = regret(
+            np.where(padding, np.nan, values), np.nan if best is None else best
+        )
+    # A run's rows follow one another, so its number times a large one keeps networks apart.
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    spread = int(part["network"].max()) + 1
+    queries = np.where(padding, np.nan, np.cumsum(np.nan_to_num(runs(part["charged"])) > 0, axis=1))
+    finish = runs(part["finish"])
+    return Block(
+        task=task,
+        strategy=label,
+        seeds=part["seed"][edges[:-1]].astype(np.int64),
+        lengths=lengths,
+        validation=regrets["validation"],
+        test=regrets["test"],
+        queries=queries,
+        finish=finish,
+        ends=_ends(last(finish), last(queries), budget),
+        failed=int(np.isnan(part["loss"]).sum()),
+        unique=len(np.unique(part["network"] + run * spread)) / len(run),
+        thinking=float(part["thinking"].mean()),
+    )
+
+
+def _ends(finish: Floats, queries: Floats, budget: dict[str, float | None]) -> Floats:
+    """(runs,) when each run ended: a run that still had queries left went on to the deadline."""
+    deadline = budget.get("seconds")
+    if deadline is None:
+        return finish
+    return np.where(queries < (budget.get("queries") or np.inf), deadline, finish)
