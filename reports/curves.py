@@ -111,9 +111,6 @@ def _block(
         regrets[metric] = regret(
             np.where(padding, np.nan, values), np.nan if best is None else best
         )
-    # A run's rows follow one another, so its number times a large one keeps networks apart.
-    run = np.repeat(np.arange(len(lengths)), lengths)
-    spread = int(part["network"].max()) + 1
     queries = np.where(padding, np.nan, np.cumsum(np.nan_to_num(runs(part["charged"])) > 0, axis=1))
     finish = runs(part["finish"])
     return Block(
@@ -127,14 +124,26 @@ def _block(
         finish=finish,
         ends=_ends(last(finish), last(queries), budget),
         failed=int(np.isnan(part["loss"]).sum()),
-        unique=len(np.unique(part["network"] + run * spread)) / len(run),
+        unique=_distinct(part["network"], lengths) / len(part["network"]),
         thinking=float(part["thinking"].mean()),
     )
 
 
+def _distinct(network: NDArray[Any], lengths: NDArray[np.int64]) -> int:
+    """How many networks there are, each counted once a run."""
+    run = np.repeat(np.arange(len(lengths)), lengths)
+    # A run's number times a large one keeps its networks apart. Sorting beats np.unique's hashing.
+    keys = np.sort(network + run * (int(network.max()) + 1))
+    return 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
+
+
 def _ends(finish: Floats, queries: Floats, budget: dict[str, float | None]) -> Floats:
-    """(runs,) when each run ended: a run that still had queries left went on to the deadline."""
+    """(runs,) when each run ended: a run that still had queries left went on to the deadline.
+
+    The record does not say whether the epochs ran out first. Where they are limited too, a run
+    counts as ended with its last answer, so that no curve goes on after it.
+    """
     deadline = budget.get("seconds")
-    if deadline is None:
+    if deadline is None or budget.get("epochs") is not None:
         return finish
     return np.where(queries < (budget.get("queries") or np.inf), deadline, finish)

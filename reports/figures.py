@@ -124,7 +124,8 @@ def task_figure(blocks: Sequence[Block], manifest: dict[str, Any], labels: Seque
                 draw_curves(axes, blocks, axis, metric, looks(labels))
                 axes.set_xlabel(_axis_label(axis, facts))
             row[0].set_ylabel(_regret_label(_short(facts[metric]), facts[metric]))
-        figure.suptitle(f"{task}: {protocol(blocks, manifest)}", fontsize=8.5)
+        optima = ", ".join(f"best {metric} {best(facts, metric)}" for metric in metrics)
+        figure.suptitle(f"{task}, {optima}\n{protocol(blocks, manifest)}", fontsize=8.5)
         _legend(figure, grid[0][0], len(labels))
     return figure
 
@@ -137,7 +138,7 @@ def overview_figure(
     from matplotlib.figure import Figure
 
     tasks = list(dict.fromkeys(block.task for block in blocks))
-    columns = min(3, len(tasks))
+    columns = 2 if len(tasks) == 4 else min(3, len(tasks))
     rows = -(-len(tasks) // columns)
     with rc_context(RC):
         figure = Figure(figsize=(2.6 * columns + 0.6, 2.2 * rows + 0.7), layout="constrained")
@@ -159,6 +160,13 @@ def overview_figure(
 def _legend(figure: Figure, axes: Axes, count: int) -> None:
     handles, names = axes.get_legend_handles_labels()
     figure.legend(handles, names, loc="outside lower center", ncols=min(4, max(count, 1)))
+
+
+def best(facts: dict[str, Any], name: str) -> str:
+    """A task's optimum in column ``name``, in the table's own direction and unit."""
+    column, optimum = facts[name], facts["optimum"][name]
+    shown = -optimum if column["maximize"] else optimum
+    return f"{shown:.6g} {column['unit']}".strip()
 
 
 def protocol(blocks: Sequence[Block], manifest: dict[str, Any]) -> str:

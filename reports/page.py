@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import Any
 
+from .figures import best
 from .tables import Table
 
 _CSS = """
@@ -72,21 +73,15 @@ def _image(png: bytes, text: str) -> str:
     return f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{data}"></figure>'
 
 
-def _value(facts: dict[str, Any], name: str) -> str:
-    column, best = facts[name], facts["optimum"][name]
-    shown = -best if column["maximize"] else best
-    return f"{shown:.6g} {column['unit']}".strip()
-
-
 def _about(facts: dict[str, Any]) -> str:
     test = (
-        f"best seed-averaged test {_value(facts, 'test')}"
+        f"best seed-averaged test {best(facts, 'test')}"
         if facts["test"]
         else ("the table has no test column, so there is no test regret")
     )
     return (
         f"<p>{facts['architectures']:,} architectures, {facts['unique']:,} unique; best "
-        f"seed-averaged validation {escape(_value(facts, 'validation'))}; {escape(test)}. Cost: "
+        f"seed-averaged validation {escape(best(facts, 'validation'))}; {escape(test)}. Cost: "
         f"{escape(facts['cost']['label'])}. {escape(facts['citation'])}.</p>"
     )
 
@@ -106,6 +101,9 @@ def _protocol(manifest: dict[str, Any]) -> str:
     rows = {
         "selected by": "validation, as the strategy saw it",
         "scored by": "validation and test averaged over training seeds",
+        "regret axis": "logarithmic, with bands cut off below two thirds of the least positive "
+        "mean; where a mean is zero or negative, linear around zero and nothing is cut off",
+        "curves": "from where every run has an incumbent to where the first run ends",
         "strategies": settings,
         "seeds": f"{experiment['seeds']}, experiment seed {experiment['seed']}",
         "budget": ", ".join(f"{v:g} {k}" for k, v in experiment["budget"].items() if v is not None),

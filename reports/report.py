@@ -31,8 +31,8 @@ def write_report(
     ``out`` is ``results/report`` if not given; files there of the same names are replaced.
 
     Raises:
-        StoreError: if ``results`` is no results folder, is damaged or holds no finished run.
-        ValueError: if a format is unknown.
+        StoreError: if ``results`` is no results folder, is damaged or holds no finished run, or
+            if a format is unknown.
     """
     from .curves import COLUMNS, blocks
 
@@ -150,6 +150,7 @@ def _save(figure: Figure, folder: Path, name: str, formats: set[str]) -> bytes:
                 # No date: the same record gives the same file.
                 metadata = {"CreationDate": None} if kind == "pdf" else {}
                 figure.savefig(buffer, format=kind, metadata=metadata)
+                figure.set_layout_engine("none")  # the first layout serves all: it costs most
                 data = buffer.getvalue()
                 png = data if kind == "png" else png
                 if kind in formats:

@@ -125,9 +125,10 @@ def regret_table(blocks: Sequence[Block], metric: str, labels: Sequence[str]) ->
     if frame.empty:
         return None
     cells = {
-        (r["task"], r["strategy"]): (float(r["mean"]), float(r["std"]))
+        (r["task"], r["strategy"]): (float(r["mean"]), float(r["std"]), int(r["runs"]))
         for r in frame.to_dict("records")
     }
+    runs = {(block.task, block.strategy): len(block.seeds) for block in blocks}
     rows, bold = [], set()
     for i, task in enumerate(dict.fromkeys(frame["task"])):
         means = [cells[task, s][0] if (task, s) in cells else np.nan for s in labels]
@@ -135,12 +136,17 @@ def regret_table(blocks: Sequence[Block], metric: str, labels: Sequence[str]) ->
         row = [str(task)]
         for j, label in enumerate(labels):
             found = cells.get((task, label))
-            row.append("–" if found is None else plus_minus(*found))
+            row.append("–" if found is None else _cell(*found, runs[task, label]))
             if found is not None and found[0] == best:
                 bold.add((i, j + 1))
         rows.append(row)
     caption = f"Final {metric} regret of the incumbent, mean ± standard deviation over runs"
     return Table(f"{metric}-regret", caption, ["task", *labels], rows, frozenset(bold))
+
+
+def _cell(mean: float, std: float, known: int, runs: int) -> str:
+    """Mean ± deviation; says so where runs in which every training failed are left out."""
+    return plus_minus(mean, std) + (f" ({known} of {runs} runs)" if known < runs else "")
 
 
 def rank_table(blocks: Sequence[Block], labels: Sequence[str]) -> Table | None:

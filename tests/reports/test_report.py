@@ -137,6 +137,34 @@ def test_a_run_that_met_the_deadline_lasts_until_it():
     assert block.ends.tolist() == [8.0, 9.5]
 
 
+def test_a_run_whose_epochs_may_have_ended_it_is_not_extended_to_the_deadline():
+    budget = {"queries": None, "epochs": 40, "seconds": 1e6}
+    rows = [("t/1", "a", 0, 1.0, -90.0)] * 4 + [("t/1", "a", 1, 1.0, -90.0)] * 2
+    (block,) = blocks(frame(rows), manifest(["a"], {"t/1": facts()}, budget))
+    assert block.ends.tolist() == [8.0, 4.0]
+    curve = block.against("finish", "validation", np.array([4.0, 5, 9, 1e5]))
+    np.testing.assert_array_equal(curve, [[5, 5, nan, nan], [5, nan, nan, nan]])
+
+
+def test_selected_by_validation_even_where_test_says_otherwise():
+    data = frame([("t/1", "a", 0, 1.0, -94.0), ("t/1", "a", 0, 2.0, -93.0)])
+    data["test"] = [-80.0, -89.0]
+    (block,) = blocks(data, manifest(["a"], {"t/1": facts()}))
+    assert block.test.tolist() == [[10, 10]]
+
+
+def test_regret_is_to_the_stated_optimum_and_not_to_the_best_that_was_seen():
+    data = frame([("t/1", "a", s, -99.0 - s, -93.0) for s in range(3)])
+    (block,) = blocks(data, manifest(["a"], {"t/1": facts()}))
+    assert block.validation.tolist() == [[2], [2], [2]]
+
+
+def test_a_mean_over_fewer_runs_says_so():
+    rows = [("t/1", "a", 0, nan, -90.0), ("t/1", "a", 1, 1.0, -92.0), ("t/1", "a", 2, 1.0, -92.0)]
+    found = blocks(frame(rows), manifest(["a"], {"t/1": facts()}))
+    assert regret_table(found, "validation", ["a"]).rows == [["t/1", "3 ± 0 (2 of 3 runs)"]]
+
+
 def test_distinct_networks_are_counted_within_a_run():
     data = frame([("t/1", "a", s, 1.0, -90.0) for s in (0, 0, 1, 1)])
     data["network"] = [3, 3, 3, 4]
@@ -203,16 +231,17 @@ def test_a_report_has_every_file(report, tmp_path):
     assert names == figures | tables | csv | {"index.html", "report.md"}
     text = page.read_text()
     assert text.count("<img") == 3
+    assert "cut off below two thirds" in text
     assert "no test column" in text
     assert "http" not in re.sub(r"http-equiv", "", text)
     assert b"/Type3" not in (out / "figures/t_1.pdf").read_bytes()
 
 
 def test_the_same_record_gives_the_same_files(report, tmp_path):
-    plan = manifest(["a", "b"], {"t/1": facts(), "t/2": facts()})
-    report(synthetic(), plan)
+    data, plan = synthetic(tasks=("t/1",)), manifest(["a", "b"], {"t/1": facts(test=False)})
+    report(data, plan)
     first = {p: p.read_bytes() for p in (tmp_path / "out").rglob("*") if p.is_file()}
-    report(synthetic(), plan)
+    report(data, plan)
     assert {p: p.read_bytes() for p in first} == first
 
 
@@ -232,7 +261,7 @@ def test_names_are_escaped_in_the_page_and_in_file_names(report, tmp_path):
     "shape",
     [
         {"labels": ("a",), "tasks": ("t/1",), "seeds": 1, "steps": 1},
-        {"labels": ("a",), "seeds": 3},
+        {"labels": ("a",), "tasks": ("t/1",), "seeds": 3},
         {"tasks": ("t/1",), "seeds": 1},
     ],
 )

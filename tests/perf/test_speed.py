@@ -1,0 +1,183 @@
+"""How fast the arena is, as ratios within one run. Nothing here fails for being slow.
+
+``tox -e perf`` prints the figures; docs/performance.md keeps them.
+"""
+
+import subprocess
+import sys
+from random import Random
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import optuna
+import pytest
+
+from nasarena.bench import record, registry, store
+from nasarena.bench.runner import Budget, run_seed, stream
+from nasarena.bench.store import Unit
+
+QUERIES = 200
+BUDGET = Budget(queries=QUERIES)
+
+
+def seconds(function):
+    begin = perf_counter()
+    function()
+    return perf_counter() - begin
+
+
+def paired(ours, theirs, rounds=15):
+    """Median over rounds of ours / theirs, taken in turns so that both meet the same noise."""
+    ours(), theirs()
+    return median(seconds(ours) / seconds(theirs) for _ in range(rounds))
+
+
+def report(capsys, text):
+    with capsys.disabled():
+        print(f"\n  {text}")
+
+
+@pytest.fixture(scope="module")
+def cifar10():
+    task = registry.task("nasbench201/cifar10")
+    for arch in task.space:
+        task.entry(arch)
+    return task
+
+
+def test_runner_against_a_bare_loop(benchmark, capsys, cifar10):
+    """Regularized evolution, 20 runs of 200 queries, everything recorded; against a dict."""
+    factory = registry.strategy_factory("regularized-evolution")
+    answers = {arch: entry.sampled[0].observation for arch, entry in cifar10.entries.items()}
+
+    def bare():
+        for seed in range(20):
+            strategy = factory(cifar10.problem, stream(0, cifar10.id, seed, "strategy"))
+            ask, tell = strategy.ask, strategy.tell
+            for _ in range(QUERIES):
+                tell(answers[ask()])
+
+    def arena():
+        runs = {seed: run_seed(cifar10, factory, {}, seed, BUDGET) for seed in range(20)}
+        record.to_table(cifar10, runs, {})
+
+    ratio = paired(arena, bare)
+    benchmark.extra_info["ratio"] = ratio
+    benchmark(arena)
+    rate = 20 * QUERIES / benchmark.stats.stats.median
+    report(capsys, f"runner / bare loop: {ratio:.2f}; {rate:,.0f} queries a second")
+
+
+@pytest.mark.parametrize("name", ["random", "tpe"])
+def test_adapter_against_optunas_own_loop(benchmark, capsys, cifar10, name):
+    """One run of 200 queries through the runner; against study.ask and study.tell."""
+    sampler = {"random": "RandomSampler", "tpe": "TPESampler"}[name]
+    factory = registry.strategy_factory(f"optuna-{name}")
+    losses = {arch: e.sampled[0].observation.losses[0] for arch, e in cifar10.entries.items()}
+    names = [d.name for d in cifar10.space.decisions]
+    fixed = {n: optuna.distributions.CategoricalDistribution(range(5)) for n in names}
+    optuna.logging.set_verbosity(optuna.logging.ERROR)
+
+    def own():
+        seed = stream(0, cifar10.id, 0, "strategy").getrandbits(32)
+        study = optuna.create_study(sampler=getattr(optuna.samplers, sampler)(seed=seed))
+        for _ in range(QUERIES):
+            trial = study.ask(fixed)
+            study.tell(trial, losses[tuple(trial.params[n] for n in names)])
+
+    def arena():
+        run_seed(cifar10, factory, {}, 0, BUDGET)
+
+    ratio = paired(own, arena, rounds=9)
+    benchmark.extra_info["ratio"] = ratio
+    benchmark.pedantic(arena, rounds=3)
+    report(capsys, f"optuna-{name}, speed of the adapter / speed of Optuna's loop: {ratio:.2f}")
+
+
+@pytest.mark.parametrize("task", ["nasbench201/cifar10", "nasbench-graph/cora", "fcnet/protein"])
+def test_opening_a_cached_table(benchmark, capsys, task):
+    name, _, dataset = task.partition("/")
+    found = registry.benchmark(name)
+    found.open(dataset)
+    benchmark(found.open, dataset)
+    report(capsys, f"opening {task}: {1000 * benchmark.stats.stats.median:.1f} ms")
+
+
+def test_help(benchmark, capsys):
+    def call(*words):
+        subprocess.run([sys.executable, *words], check=True, capture_output=True)
+
+    benchmark.pedantic(call, ("-m", "nasarena.bench.cli", "--help"), rounds=7)
+    python = median(seconds(lambda: call("-c", "pass")) for _ in range(7))
+    took = benchmark.stats.stats.median
+    report(capsys, f"nasarena --help: {took:.2f} s, of which Python itself {python:.2f} s")
+
+
+@pytest.fixture(scope="module")
+def large(tmp_path_factory):
+    """Ten million rows: 10 tasks, 10 strategies, 500 seeds of 200 queries, 10 seeds a unit."""
+    root = tmp_path_factory.mktemp("large")
+    task = registry.task("nasbench201/cifar10")
+    labels = [f"s{i}" for i in range(10)]
+    tasks = [f"t/{i}" for i in range(10)]
+    experiment = {
+        "tasks": tasks,
+        "strategies": [{"label": label, "name": label, "settings": {}} for label in labels],
+        "budget": {"queries": QUERIES, "epochs": None, "seconds": None},
+    }
+    facts = {name: task.facts() for name in tasks}
+    store.write_manifest(root, {"schema": store.SCHEMA, "experiment": experiment, "tasks": facts})
+    factory = registry.strategy_factory("random")
+    for block in range(50):
+        seeds = range(10 * block, 10 * block + 10)
+        table = record.to_table(
+            task, {seed: run_seed(task, factory, {}, seed, BUDGET) for seed in seeds}, {}
+        )
+        for name in tasks:
+            for label in labels:
+                store.write_unit(root, Unit(name, label, seeds[0], seeds[-1]), table)
+    return root
+
+
+def test_ten_million_rows(benchmark, capsys, large):
+    """Load the store and compute every regret curve."""
+    from nasarena.reports.curves import COLUMNS, blocks
+
+    def curves():
+        frame = store.read(large, columns=COLUMNS)
+        assert len(frame) == 10_000_000
+        return blocks(frame, store.manifest(large))
+
+    found = benchmark.pedantic(curves, rounds=3)
+    assert len(found) == 100
+    assert found[0].validation.shape == (500, QUERIES)
+    report(capsys, f"10 million rows to curves: {benchmark.stats.stats.median:.1f} s")
+
+
+def test_bootstrap_against_scipy(benchmark, capsys):
+    """10,000 resamples of 100 runs at 20 points."""
+    from scipy.stats import bootstrap
+
+    from nasarena.reports.bootstrap import mean_interval
+
+    values = np.random.default_rng(0).normal(size=(100, 20))
+
+    def ours():
+        mean_interval(values, resamples=10_000)
+
+    def theirs():
+        bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=0)
+
+    ratio = paired(theirs, ours, rounds=3)
+    benchmark(ours)
+    took = benchmark.stats.stats.median
+    report(capsys, f"bootstrap: {took:.3f} s, {ratio:.0f} times as fast as scipy.stats.bootstrap")
+
+
+def test_moving_about_a_space(benchmark, capsys, cifar10):
+    """One mutation, the part of evolution that is the space's."""
+    rng = Random(0)
+    arch = cifar10.space.sample(rng)
+    benchmark(cifar10.space.mutate, arch, rng)
+    report(capsys, f"a mutation: {1e6 * benchmark.stats.stats.median:.2f} µs")
