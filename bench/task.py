@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..spaces import Arch, Column, Table, TableBenchmark
 from .errors import InvalidProposal, UnknownName
-from .types import Answer, Observation, Problem, Query
+from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
     from .oracle import TableOracle
@@ -71,7 +71,22 @@ class Task:
 
     @cached_property
     def problem(self) -> Problem:
-        return Problem(self.space, self.table.epochs, self.objectives)
+        proxies = {
+            c.name: self._proxy(c.name)
+            for c in self.columns.values()
+            if c.proxy and c.name in self.table.columns
+        }
+        return Problem(self.space, self.table.epochs, self.objectives, proxies)
+
+    def _proxy(self, name: str) -> Proxy:
+        """A column that is known without training, as a function of the architecture."""
+        space, row_of, values = self.space, self.table.row_of, self.table.mean(name)
+
+        def proxy(arch: Arch) -> float:
+            row = row_of[space.index(arch)]
+            return float(values[row]) if row >= 0 else float("nan")
+
+        return proxy
 
     def oracle(
         self, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"

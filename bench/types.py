@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from random import Random
 from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
@@ -34,13 +35,22 @@ class Observation(NamedTuple):
     seconds: float
 
 
+Proxy: TypeAlias = Callable[[Arch], float]
+
+
 @dataclass(frozen=True)
 class Problem:
-    """What a strategy is told of a task: nothing of the table, the budget or the test data."""
+    """What a strategy is told of a task: nothing of the table, the budget or the test data.
+
+    ``epochs`` are those at which the oracle can answer, increasing. ``proxies`` are what is known
+    of an architecture without training it, such as its number of parameters: by name, a function
+    from a valid architecture to a number (NaN where it is not known).
+    """
 
     space: SearchSpace
     epochs: tuple[int, ...]
     objectives: tuple[str, ...] = ("validation",)
+    proxies: Mapping[str, Proxy] = field(default_factory=dict, compare=False)
 
 
 Proposal: TypeAlias = Arch | Query

@@ -72,7 +72,7 @@ BENCHMARK = TableBenchmark(
     columns=(
         Column("validation", "", False, "validation mean squared error"),
         Column("seconds", "s", False, "training time"),
-        Column("parameters", "", False, "parameters"),
+        Column("parameters", "", False, "parameters", proxy=True),
     ),
     citation="Klein & Hutter, Tabular Benchmarks for HPO, 2019, arXiv:1905.04970",
 )

@@ -165,7 +165,7 @@ BENCHMARK = TableBenchmark(
         Column("validation", "%", True, "validation accuracy"),
         Column("seconds", "s", False, "training time"),
         Column("latency", "s", False, "inference latency"),
-        Column("parameters", "M", False, "parameters"),
+        Column("parameters", "M", False, "parameters", proxy=True),
     ),
     citation="Dong & Yang, NAS-Bench-201, ICLR 2020, arXiv:2001.00326",
 )

@@ -236,7 +236,7 @@ BENCHMARK = TableBenchmark(
         Column("test", "", True, "test accuracy"),
         Column("seconds", "s", False, "inference latency (the table holds no training time)"),
         Column("latency", "s", False, "inference latency"),
-        Column("parameters", "M", False, "parameters"),
+        Column("parameters", "M", False, "parameters", proxy=True),
     ),
     citation="Qin et al., NAS-Bench-Graph, NeurIPS 2022, arXiv:2206.09166",
 )

@@ -18,12 +18,16 @@ from .base import SearchSpace
 
 @dataclass(frozen=True)
 class Column:
-    """One measured quantity: its name in the table, and how to read and print it."""
+    """One measured quantity: its name in the table, and how to read and print it.
+
+    ``proxy`` says that it is known without training: strategies may look it up at no cost.
+    """
 
     name: str
     unit: str = ""
     maximize: bool = False
     label: str = ""
+    proxy: bool = False
 
 
 class Rows(NamedTuple):

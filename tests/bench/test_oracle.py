@@ -199,3 +199,10 @@ def test_another_spelling_of_the_same_row_is_answered_as_it_was_asked():
     assert [a.observation.query.arch for a in answers] == spellings
     assert [a.key for a in answers] == [task.space.index(arch) for arch in spellings]
     assert answers[0].cost == answers[1].cost > 0
+
+
+def test_a_problem_offers_what_is_known_without_training():
+    problem = toy.task().problem
+    assert set(problem.proxies) == {"latency"}
+    row = toy.space().index((1, 0, 1))
+    assert problem.proxies["latency"]((1, 0, 1)) == pytest.approx(1 + row / 10)

@@ -73,7 +73,7 @@ class ToyBenchmark:
         Column("validation", "%", True, "validation accuracy"),
         Column("test", "%", True, "test accuracy"),
         Column("seconds", "s", False, "training time"),
-        Column("latency", "s"),
+        Column("latency", "s", proxy=True),
     )
 
     def space(self, dataset: str) -> SearchSpace:
