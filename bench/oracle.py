@@ -7,7 +7,7 @@ from typing import Any
 
 from ..spaces import Arch
 from .errors import ExperimentError, InvalidProposal, UnknownName
-from .task import MEAN, Entry, Task
+from .task import Task
 from .types import Answer, Observation, Problem, Proposal, Query
 
 NOISE = ("sampled", "mean")
@@ -42,8 +42,8 @@ class TableOracle:
         self.problem: Problem = task.problem
         self._task = task
         self._draw = rng.random
-        self._entries = task.entries
         self._mean = noise == "mean"
+        self._answers = task.averaged if self._mean else task.sampled
         self._free = duplicates == "free"
         self._resample = duplicates == "resample"
         # What this run has trained, by table row (by canonical spelling where repeats are free):
@@ -62,8 +62,8 @@ class TableOracle:
         if type(proposal) is not tuple:
             return self._evaluate_query(proposal)
         arch: Any = proposal  # the type checker takes it for a Query still
-        entry = self._entries.get(arch) or self._task.entry(arch)
-        key = entry.canonical if self._free else entry.row
+        row, answers = self._answers.get(arch) or self._task.look_up(arch, averaged=self._mean)
+        key = self._network(answers[0]) if self._free else row
         given = self._given.get(key)
         if given is None:
             if key in self._reached:
@@ -73,10 +73,12 @@ class TableOracle:
         elif not self._resample:
             same = given.observation.query.arch == arch
             return given if same else self._respelled(arch, given)
-        answers = entry.mean if self._mean else entry.sampled
-        answer = answers[int(self._draw() * len(answers))]
-        self._given[key] = answer
+        answer = self._given[key] = answers[int(self._draw() * len(answers))]
         return answer
+
+    def _network(self, answer: Answer) -> int:
+        """The number of the canonical spelling: one for all spellings of a network."""
+        return int(self._task.table.canonical[answer.key])
 
     def _respelled(self, arch: Arch, given: Answer) -> Answer:
         """The answer given for another spelling, as the answer to this one."""
@@ -93,16 +95,19 @@ class TableOracle:
         arch = proposal.arch
         task = self._task
         epoch = self._epoch(proposal.epochs)
-        entry = (self._entries.get(arch) if type(arch) is tuple else None) or task.entry(arch)
-        key = entry.canonical if self._free else entry.row
+        found = self._answers.get(arch) if type(arch) is tuple else None
+        row, answers = found or self._task.look_up(arch, averaged=self._mean)
+        key = self._network(answers[0]) if self._free else row
         reached = self._reached.setdefault(key, {})
         if key in self._given:
             given = self._given.pop(key)
             reached[given.observation.query.replica or 0] = given
-        replica = self._replica(proposal.replica, entry, reached, task.table.epochs[epoch])
+        replica = self._replica(proposal.replica, answers, reached, task.table.epochs[epoch])
         before = reached.get(replica)
-        row = entry.row if before is None else before.row
-        seen = task.observation(arch, row, epoch, replica)
+        if before is not None:
+            row = before.row
+        place = task.place(row, epoch, replica)
+        seen = task.observation(arch, place)
         cost, epochs = seen.seconds, task.table.epochs[epoch]
         if before is not None:
             trained = before.observation.query.epochs or 0
@@ -110,7 +115,7 @@ class TableOracle:
                 cost, epochs = cost - before.observation.seconds, epochs - trained
             elif self._free:
                 cost, epochs = 0.0, 0
-        answer = Answer(seen, cost, epochs, task.space.index(arch), row)
+        answer = Answer(seen, cost, epochs, task.space.index(arch), row, place)
         if before is None or epochs > 0:
             reached.pop(replica, None)
             reached[replica] = answer
@@ -125,10 +130,14 @@ class TableOracle:
         return known.index(epochs)
 
     def _replica(
-        self, asked: int | None, entry: Entry, reached: dict[int, Answer], epochs: int
+        self,
+        asked: int | None,
+        answers: tuple[Answer, ...],
+        reached: dict[int, Answer],
+        epochs: int,
     ) -> int:
         """Which training seed answers: the one named, the one to resume, or one drawn."""
-        known = (MEAN,) if self._mean else self._task.replicas(entry.row)
+        known = [answer.observation.query.replica or 0 for answer in answers]
         if asked is not None:
             if asked not in known:
                 raise InvalidProposal(f"{self._task.id} holds replicas {known}, asked: {asked!r}")

@@ -28,30 +28,25 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
     """
     import pyarrow as pa
 
-    answers = [answer for run in runs.values() for answer in run.answers]
-    seen = [answer.observation for answer in answers]
-    rows = np.array([answer.row for answer in answers], dtype=np.int64)
+    answers = list(chain.from_iterable(run.answers for run in runs.values()))
+    places = np.array([answer.place for answer in answers], dtype=np.int64)
+    rows, epochs, replicas = task.places(places)
     keys = np.array([answer.key for answer in answers], dtype=np.int64)
-    archs = task.space.archs(keys)
     width = len(task.space.sizes)
     lengths = [len(run) for run in runs.values()]
     columns: dict[str, Any] = {
         "seed": np.repeat(np.array(list(runs), dtype=np.int32), lengths),
         "step": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
         "arch": pa.ListArray.from_arrays(
-            np.arange(len(answers) + 1, dtype=np.int32) * width, archs.reshape(-1)
+            np.arange(len(answers) + 1, dtype=np.int32) * width, task.space.archs(keys).reshape(-1)
         ),
         # The number of the canonical spelling: all spellings of one network share it.
         "network": task.table.canonical[keys].astype(np.int64),
-        "epochs": np.array([o.query.epochs for o in seen], dtype=np.int32),
-        "replica": np.array([o.query.replica for o in seen], dtype=np.int16),
+        "epochs": np.array(task.table.epochs, dtype=np.int32)[epochs],
+        "replica": replicas.astype(np.int16),
     }
-    losses = np.array([o.losses for o in seen], dtype=np.float64)
-    losses = losses.reshape(len(answers), len(task.objectives))
-    # A strategy is told inf so that its comparisons work; the record says what it was: no result.
-    losses[np.isinf(losses)] = np.nan
     for number, name in enumerate(task.objectives):
-        columns["loss" if number == 0 else f"loss_{name}"] = losses[:, number]
+        columns["loss" if number == 0 else f"loss_{name}"] = task.values(name, places)
     columns |= task.reveal(rows)
     columns["charged"] = np.array([answer.cost for answer in answers], dtype=np.float64)
     for name in ("start", "finish", "thinking"):

@@ -107,48 +107,94 @@ def run(
     neither told nor recorded.
     """
     record = Run() if record is None else record
+    if workers == 1:
+        _run_alone(strategy, oracle, budget, record)
+    else:
+        _run_workers(strategy, oracle, budget, workers, record)
+    return record
+
+
+def _run_alone(strategy: Strategy, oracle: Oracle, budget: Budget, record: Run) -> None:
+    """One worker: what `_run_workers` does, without a queue. A hot loop, hence the locals."""
     ask: Callable[[], Any] = strategy.ask
     tell, evaluate, now = strategy.tell, oracle.evaluate, perf_counter
-    answered, started, finished = record.answers.append, record.start.append, record.finish.append
+    answered, finished = record.answers.append, record.finish.append
     thought = record.thinking.append
+    queries, epochs_left = budget.queries or inf, budget.epochs or inf
+    deadline = budget.seconds or inf
+    clock, asked, repeats = 0.0, 0, 0
+    told = now()
+    while asked < queries:
+        begin = told
+        proposal = ask()
+        thinking = now() - begin
+        if proposal is None:
+            break
+        answer = evaluate(proposal)
+        seen, cost, epochs, _, _, _ = answer
+        if epochs:
+            asked += 1
+            repeats = 0
+            epochs_left -= epochs
+        else:
+            repeats = _one_more(repeats)
+        clock += cost
+        if epochs_left < 0 or clock > deadline:
+            break
+        answered(answer)
+        finished(clock)
+        begin = now()
+        tell(seen)
+        told = now()
+        thought(thinking + told - begin)
+    # The worker is never idle: each query starts when the one before it ends.
+    record.start.extend([0.0, *record.finish][: len(record)])
+
+
+def _one_more(repeats: int) -> int:
+    if repeats == MAX_FREE_REPEATS:
+        raise RunFailed(f"it proposed {repeats + 1} free duplicates in a row")
+    return repeats + 1
+
+
+def _run_workers(
+    strategy: Strategy, oracle: Oracle, budget: Budget, workers: int, record: Run
+) -> None:
     queries, epochs_left = budget.queries or inf, budget.epochs or inf
     deadline = budget.seconds or inf
     under_way: list[tuple[float, int, float, Answer, float]] = []
     clock, order, asked, repeats, open_ = 0.0, 0, 0, 0, True
     while True:
         while open_ and asked < queries and len(under_way) < workers:
-            begin = now()
-            proposal = ask()
-            thinking = now() - begin
+            begin = perf_counter()
+            proposal = strategy.ask()
+            thinking = perf_counter() - begin
             if proposal is None:
                 open_ = bool(under_way)
                 break
-            answer = evaluate(proposal)
-            _, cost, epochs, _, _ = answer
-            if epochs:
+            answer = oracle.evaluate(proposal)
+            if answer.epochs:
                 asked += 1
                 repeats = 0
-                epochs_left -= epochs
+                epochs_left -= answer.epochs
                 open_ = epochs_left >= 0
                 if not open_:
                     break
             else:
-                repeats += 1
-                if repeats > MAX_FREE_REPEATS:
-                    raise RunFailed(f"it proposed {repeats} free duplicates in a row")
+                repeats = _one_more(repeats)
             order += 1
-            heappush(under_way, (clock + cost, order, clock, answer, thinking))
+            heappush(under_way, (clock + answer.cost, order, clock, answer, thinking))
         if not under_way:
-            return record
+            return
         clock, _, start, answer, thinking = heappop(under_way)
         if clock > deadline:
-            return record
-        answered(answer)
-        started(start)
-        finished(clock)
-        begin = now()
-        tell(answer[0])
-        thought(thinking + now() - begin)
+            return
+        record.answers.append(answer)
+        record.start.append(start)
+        record.finish.append(clock)
+        begin = perf_counter()
+        strategy.tell(answer.observation)
+        record.thinking.append(thinking + perf_counter() - begin)
 
 
 def run_seed(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,21 +20,15 @@ MEAN = -1
 """The replica number of an answer that averages over all training seeds."""
 
 
-def _mean(values: NDArray[np.float64]) -> float:
-    """The mean of what is there; NaN, without a warning, where nothing is."""
-    there = values[~np.isnan(values)]
-    return float(there.mean()) if there.size else float("nan")
+Answers: TypeAlias = tuple[int, tuple[Answer, ...]]
 
 
-class Entry:
-    """All that the table answers for one spelling at full epochs; shared by a process's runs."""
-
-    __slots__ = ("canonical", "mean", "row", "sampled")
-
-    def __init__(
-        self, row: int, canonical: int, mean: tuple[Answer, ...], sampled: tuple[Answer, ...]
-    ) -> None:
-        self.row, self.canonical, self.mean, self.sampled = row, canonical, mean, sampled
+def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    """(n, replicas) to (n,): the mean of what is there, NaN where nothing is."""
+    there = ~np.isnan(values)
+    total = np.where(there, values, 0.0).sum(axis=1)
+    count = there.sum(axis=1)
+    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
 
 
 class Task:
@@ -60,7 +54,11 @@ class Task:
                 further = set(self.columns) - {"validation", "test"}
                 raise UnknownName(f"objective of {benchmark.name}/{dataset}", name, further)
         self.objectives = ("validation", *objectives)
-        self.entries: dict[Arch, Entry] = {}
+        self._negated = [*(self.columns[name].maximize for name in self.objectives), False]
+        # All that the table answers at full epochs, by spelling: its row, and one answer a
+        # training seed or their average alone. Shared by all runs of a process.
+        self.sampled: dict[Arch, Answers] = {}
+        self.averaged: dict[Arch, Answers] = {}
 
     def __repr__(self) -> str:
         return f"<Task {self.id}>"
@@ -98,19 +96,6 @@ class Task:
 
     # Losses and truth.
 
-    def loss(self, name: str) -> NDArray[np.float64]:
-        """Column ``name`` as a loss, (rows, epochs, replicas): negated if it is maximized."""
-        values = self.table.columns[name]
-        return -values if self.columns[name].maximize else values
-
-    @cached_property
-    def _losses(self) -> list[NDArray[np.float64]]:
-        return [self.loss(name) for name in self.objectives]
-
-    @cached_property
-    def _seconds(self) -> NDArray[np.float64]:
-        return self.table.columns["seconds"]
-
     def truth(self, name: str) -> NDArray[np.float64]:
         """(rows,) loss averaged over training seeds at full epochs; NaN without such a column."""
         if name not in self.table.columns:
@@ -133,24 +118,48 @@ class Task:
 
     # Answers.
 
-    def observation(self, arch: Arch, row: int, epoch: int, replica: int) -> Observation:
-        """What the table says of a row at ``epochs[epoch]``; a failed training has loss inf."""
-        if replica == MEAN:
-            losses = [_mean(table[row, epoch]) for table in self._losses]
-            seconds = _mean(self._seconds[row, epoch])
+    def place(self, row: int, epoch: int, replica: int) -> int:
+        """The number of a row at ``epochs[epoch]`` in one training, or averaged (`MEAN`)."""
+        table = self.table
+        return (row * len(table.epochs) + epoch) * (table.replicas + 1) + replica + 1
+
+    def places(
+        self, numbers: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(n,) numbers to rows, indices of epochs, and replicas: the inverse of `place`."""
+        rest, replica = np.divmod(numbers, self.table.replicas + 1)
+        row, epoch = np.divmod(rest, len(self.table.epochs))
+        return row, epoch, replica - 1
+
+    def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) column ``name`` at these places, a loss if it is an objective; NaN: no result."""
+        row, epoch, replica = self.places(numbers)
+        column = self.table.columns[name]
+        found = column[row, epoch, replica]
+        averaged = replica == MEAN
+        found[averaged] = _mean(column[row[averaged], epoch[averaged]])
+        return -found if name in self.objectives and self.columns[name].maximize else found
+
+    def observation(self, arch: Arch, place: int) -> Observation:
+        """What the table says at a place; a failed training has loss inf."""
+        rest, replica = divmod(place, self.table.replicas + 1)
+        row, epoch = divmod(rest, len(self.table.epochs))
+        names = (*self.objectives, "seconds")
+        if replica == MEAN + 1:
+            *losses, seconds = [float(self.values(n, np.array([place]))[0]) for n in names]
         else:
-            losses = [float(table[row, epoch, replica]) for table in self._losses]
-            seconds = float(self._seconds[row, epoch, replica])
+            found = [float(self.table.columns[n][row, epoch, replica - 1]) for n in names]
+            *losses, seconds = [-v if m else v for v, m in zip(found, self._negated, strict=True)]
         checked = tuple([loss if loss == loss else float("inf") for loss in losses])
-        return Observation(Query(arch, self.table.epochs[epoch], replica), checked, seconds)
+        return Observation(Query(arch, self.table.epochs[epoch], replica - 1), checked, seconds)
 
     def replicas(self, row: int) -> tuple[int, ...]:
         """The training seeds recorded for a row."""
-        recorded = ~np.isnan(self._seconds[row, -1])
+        recorded = ~np.isnan(self.table.columns["seconds"][row, -1])
         return tuple(int(r) for r in np.flatnonzero(recorded))
 
-    def entry(self, arch: Arch) -> Entry:
-        """The answers for ``arch`` at full epochs, remembered for the runs that follow.
+    def look_up(self, arch: Arch, *, averaged: bool = False) -> Answers:
+        """Fill in ``sampled`` or ``averaged`` for ``arch``, for this run and those that follow.
 
         Raises:
             InvalidProposal: if ``arch`` is not an architecture of the space and its table.
@@ -165,15 +174,14 @@ class Task:
         row = int(self.table.row_of[key])
         if row < 0:
             raise InvalidProposal(f"the table of {self.id} holds no row for {arch!r}")
-        replicas = self.replicas(row)
-        full = len(self.table.epochs)
-        made = [
-            Answer(seen, seen.seconds, self.table.epochs[-1], key, row)
-            for seen in (self.observation(arch, row, full - 1, r) for r in (MEAN, *replicas))
-        ]
-        entry = Entry(row, int(self.table.canonical[key]), (made[0],), tuple(made[1:]))
-        self.entries[arch] = entry
-        return entry
+        full = len(self.table.epochs) - 1
+        answers = []
+        for replica in (MEAN,) if averaged else self.replicas(row):
+            place = self.place(row, full, replica)
+            seen = self.observation(arch, place)
+            answers.append(Answer(seen, seen.seconds, self.table.epochs[full], key, row, place))
+        found = (self.averaged if averaged else self.sampled)[arch] = row, tuple(answers)
+        return found
 
     def facts(self) -> dict[str, Any]:
         """What a reader of results must know of the task, ready for JSON."""

@@ -106,8 +106,8 @@ class Answer(NamedTuple):
 
     ``cost`` is what this query adds in seconds and ``epochs`` what it adds in epochs: the
     increment on resume, nothing for a free duplicate. ``key`` is the number of the spelling
-    that was asked, ``row`` that of the table's row that answered: from these the record is made
-    after the run.
+    that was asked, ``row`` that of the table's row that answered, ``place`` that of its row,
+    epochs and training seed in one: from ``key`` and ``place`` the record is made after the run.
     """
 
     observation: Observation
@@ -115,3 +115,4 @@ class Answer(NamedTuple):
     epochs: int
     key: int
     row: int
+    place: int

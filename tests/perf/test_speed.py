@@ -42,14 +42,14 @@ def report(capsys, text):
 def cifar10():
     task = registry.task("nasbench201/cifar10")
     for arch in task.space:
-        task.entry(arch)
+        task.look_up(arch)
     return task
 
 
 def test_runner_against_a_bare_loop(benchmark, capsys, cifar10):
     """Regularized evolution, 20 runs of 200 queries, everything recorded; against a dict."""
     factory = registry.strategy_factory("regularized-evolution")
-    answers = {arch: entry.sampled[0].observation for arch, entry in cifar10.entries.items()}
+    answers = {arch: each[1][0].observation for arch, each in cifar10.sampled.items()}
 
     def bare():
         for seed in range(20):
@@ -74,7 +74,7 @@ def test_adapter_against_optunas_own_loop(benchmark, capsys, cifar10, name):
     """One run of 200 queries through the runner; against study.ask and study.tell."""
     sampler = {"random": "RandomSampler", "tpe": "TPESampler"}[name]
     factory = registry.strategy_factory(f"optuna-{name}")
-    losses = {arch: e.sampled[0].observation.losses[0] for arch, e in cifar10.entries.items()}
+    losses = {arch: each[1][0].observation.losses[0] for arch, each in cifar10.sampled.items()}
     names = [d.name for d in cifar10.space.decisions]
     fixed = {n: optuna.distributions.CategoricalDistribution(range(5)) for n in names}
     optuna.logging.set_verbosity(optuna.logging.ERROR)
