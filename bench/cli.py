@@ -11,11 +11,11 @@ import sys
 from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from pickle import UnpicklingError
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..spaces import MissingPackage
 from .errors import NasarenaError
 
 if TYPE_CHECKING:
@@ -27,17 +27,17 @@ app = typer.Typer(
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
-    rich_markup_mode="markdown",
+    rich_markup_mode="rich",
 )
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
 def main() -> None:
-    """The entry point: explains the arena's own errors in one line and exits with 2."""
+    """The entry point: explains what cannot be done in one line and exits with 2."""
     try:
         app()
-    except (NasarenaError, MissingPackage) as error:
+    except (NasarenaError, ImportError, OSError, UnpicklingError) as error:
         print(f"nasarena: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:

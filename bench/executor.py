@@ -23,8 +23,10 @@ from .manifest import open_folder
 from .runner import run_seed
 from .store import Unit
 
-BLOCK = 10
-"""Seeds in a unit, at most: small enough to share the work out, large enough for its file."""
+
+def block_size(seeds: int) -> int:
+    """Seeds in a unit: few enough to share the work out, enough to be worth a file."""
+    return min(50, max(5, -(-seeds // 4)))
 
 
 class Done(NamedTuple):
@@ -39,6 +41,7 @@ class Done(NamedTuple):
 
 def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
     """The units without a sound file, in blocks of seeds. Damaged files are set aside."""
+    size = block_size(experiment.seeds)
     for task in experiment.tasks:
         for spec in experiment.strategies:
             have: set[int] = set()
@@ -47,8 +50,8 @@ def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
                     have.update(range(first, last + 1))
                 else:
                     store.set_aside(path)
-            for start in range(0, experiment.seeds, BLOCK):
-                block = range(start, min(start + BLOCK, experiment.seeds))
+            for start in range(0, experiment.seeds, size):
+                block = range(start, min(start + size, experiment.seeds))
                 yield from _gaps(task, spec.label, [s for s in block if s not in have])
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from .types import Observation, Problem, Proposal, StrategyFactory, StrategyInfo
 
-Short: TypeAlias = Generator[Proposal, Observation, None]
+Short: TypeAlias = "Generator[Proposal, Observation, None]"
 
 
 class GeneratorStrategy:

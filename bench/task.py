@@ -28,7 +28,9 @@ def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     there = ~np.isnan(values)
     total = np.where(there, values, 0.0).sum(axis=1)
     count = there.sum(axis=1)
-    return np.divide(total, count, out=np.full(len(values), np.nan), where=count > 0)
+    mean = np.full(len(values), np.nan)
+    np.divide(total, count, out=mean, where=count > 0)
+    return mean
 
 
 class Task:
@@ -135,7 +137,7 @@ class Task:
         """(n,) column ``name`` at these places, a loss if it is an objective; NaN: no result."""
         row, epoch, replica = self.places(numbers)
         column = self.table.columns[name]
-        found = column[row, epoch, replica]
+        found: NDArray[np.float64] = column[row, epoch, replica]
         averaged = replica == MEAN
         found[averaged] = _mean(column[row[averaged], epoch[averaged]])
         return -found if name in self.objectives and self.columns[name].maximize else found

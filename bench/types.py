@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from random import Random
-from typing import Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
-from ..spaces import Arch, SearchSpace
+if TYPE_CHECKING:  # the command line's --help need not wait for numpy
+    from ..spaces import Arch, SearchSpace
 
 
 class Query(NamedTuple):
@@ -35,7 +36,7 @@ class Observation(NamedTuple):
     seconds: float
 
 
-Proxy: TypeAlias = Callable[[Arch], float]
+Proxy: TypeAlias = "Callable[[Arch], float]"
 
 
 @dataclass(frozen=True)
@@ -53,7 +54,7 @@ class Problem:
     proxies: Mapping[str, Proxy] = field(default_factory=dict, compare=False)
 
 
-Proposal: TypeAlias = Arch | Query
+Proposal: TypeAlias = "Arch | Query"
 """A bare architecture stands for ``Query(arch)``."""
 
 

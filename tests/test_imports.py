@@ -81,6 +81,12 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module):
     assert HEAVY & set(said.stdout.split()) == set()
 
 
+def test_help_does_not_wait_for_numpy():
+    code = "import sys, nasarena.bench.cli; print('numpy' in sys.modules)"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert said.stdout == "False\n"
+
+
 def test_the_public_surface():
     import nasarena.bench
     import nasarena.reports
