@@ -122,8 +122,8 @@ class Task:
 
     def place(self, row: int, epoch: int, replica: int) -> int:
         """The number of a row at ``epochs[epoch]`` in one training, or averaged (`MEAN`)."""
-        table = self.table
-        return (row * len(table.epochs) + epoch) * (table.replicas + 1) + replica + 1
+        replicas: int = self.table.replicas
+        return (row * len(self.table.epochs) + epoch) * (replicas + 1) + replica + 1
 
     def places(
         self, numbers: NDArray[np.int64]
