@@ -139,7 +139,8 @@ class TableOracle:
         """Which training seed answers: the one named, the one to resume, or one drawn."""
         known = [answer.observation.query.replica or 0 for answer in answers]
         if asked is not None:
-            if asked not in known:
+            # Another spelling's row may hold training seeds that this one's lacks.
+            if asked not in known and asked not in reached:
                 raise InvalidProposal(f"{self._task.id} holds replicas {known}, asked: {asked!r}")
             return asked
         if reached:

@@ -206,3 +206,16 @@ def test_a_problem_offers_what_is_known_without_training():
     assert set(problem.proxies) == {"latency"}
     row = toy.space().index((1, 0, 1))
     assert problem.proxies["latency"]((1, 0, 1)) == pytest.approx(1 + row / 10)
+
+
+def test_free_resumes_another_spelling_whose_row_lacks_the_training_seed():
+    benchmark = toy.ToyBenchmark()
+    respelled = (*ARCH[:2], 1)
+    for column in benchmark.table.columns.values():
+        column[row(respelled), :, 1] = np.nan
+    for seed in range(20):
+        asked = oracle(seed, toy.task(benchmark=benchmark), duplicates="free")
+        first = asked.evaluate(Query(ARCH, 1)).observation.query
+        answer = asked.evaluate(Query(respelled, 9, first.replica))
+        assert answer.epochs == 8
+        assert answer.observation.query == Query(respelled, 9, first.replica)
