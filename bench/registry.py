@@ -37,8 +37,21 @@ _SAMPLERS = (
 )
 STRATEGIES: dict[str, str] = {
     "random": "nasarena.strategies.random_search:RandomSearch",
-    "regularized-evolution": "nasarena.strategies.regularized_evolution:RegularizedEvolution",
+    "exhaustive": "nasarena.strategies.exhaustive:Exhaustive",
     "local-search": "nasarena.strategies.local_search:local_search",
+    "simulated-annealing": "nasarena.strategies.simulated_annealing:simulated_annealing",
+    "regularized-evolution": "nasarena.strategies.regularized_evolution:RegularizedEvolution",
+    "genetic": "nasarena.strategies.genetic:Genetic",
+    "reinforce": "nasarena.strategies.reinforce:Reinforce",
+    "ppo": "nasarena.strategies.ppo:PPO",
+    "gradient-descent": "nasarena.strategies.gradient_descent:GradientDescent",
+    "bananas": "nasarena.strategies.bananas:Bananas",
+    "npenas": "nasarena.strategies.npenas:Npenas",
+    "gp": "nasarena.strategies.gaussian_process:GaussianProcess",
+    "random-forest": "nasarena.strategies.random_forest:RandomForest",
+    "zero-cost": "nasarena.strategies.zero_cost:ZeroCost",
+    "nsga2": "nasarena.strategies.nsga2:NSGA2",
+    "parego": "nasarena.strategies.parego:ParEGO",
     **{f"optuna-{name}": f"nasarena.strategies.optuna_sampler:optuna_{name}" for name in _SAMPLERS},
 }
 BENCHMARKS: dict[str, str] = {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from functools import cached_property
+from itertools import accumulate
 from math import prod
 from random import Random
 from typing import NamedTuple, TypeAlias
@@ -13,6 +14,9 @@ from numpy.typing import NDArray
 
 Arch: TypeAlias = tuple[int, ...]
 """One choice index per decision: hashable, JSON, a table key."""
+
+Graph: TypeAlias = tuple[tuple[str, ...], tuple[tuple[int, int], ...]]
+"""Labels of the nodes, and edges from node to node."""
 
 
 class Condition(NamedTuple):
@@ -160,6 +164,24 @@ class SearchSpace:
             if self.is_valid(child):
                 return child
 
+    def nearest(self, arch: Arch, rng: Random) -> Arch:
+        """A valid spelling close to ``arch``, a tuple of in-range choices that may be forbidden.
+
+        ``arch`` itself where it is valid; else the first that is met when ever more decisions,
+        chosen at random, are drawn anew.
+        """
+        if self.is_valid(arch):
+            return arch
+        places = range(len(self.sizes))
+        for changes in places:
+            for _ in places:
+                near = list(arch)
+                for place in rng.sample(places, changes + 1):
+                    near[place] = int(rng.random() * self.sizes[place])
+                if self.is_valid(tuple(near)):
+                    return tuple(near)
+        return self.sample(rng)
+
     def neighbours(self, arch: Arch) -> list[Arch]:
         """All valid spellings that differ from ``arch`` in one active decision."""
         found = []
@@ -175,14 +197,22 @@ class SearchSpace:
 
     # Encoding for models.
 
+    @cached_property
+    def starts(self) -> NDArray[np.int64]:
+        """(decisions,) where in the one-hot encoding each decision's choices begin."""
+        return np.array([0, *accumulate(self.sizes[:-1])], np.int64)
+
     def one_hot(self, arch: Arch) -> NDArray[np.float64]:
         """(sum of sizes,) zeros and ones; an inactive decision is all zeros."""
-        encoding = np.zeros(sum(self.sizes))
-        start = 0
-        for choice, size, on in zip(arch, self.sizes, self.active(arch), strict=True):
-            if on:
-                encoding[start + choice] = 1.0
-            start += size
+        encoding: NDArray[np.float64] = self.one_hots([arch])[0]
+        return encoding
+
+    def one_hots(self, archs: Sequence[Arch]) -> NDArray[np.float64]:
+        """(n, sum of sizes): the one-hot encoding of each."""
+        encoding = np.zeros((len(archs), sum(self.sizes)))
+        on = np.array([self.active(arch) for arch in archs]) if self._conditional else True
+        places = np.array(archs).reshape(len(archs), -1) + self.starts
+        np.put_along_axis(encoding, places, on, axis=1)
         return encoding
 
 
@@ -192,6 +222,10 @@ class CellSpace(SearchSpace):
     @property
     def path_names(self) -> tuple[tuple[str, ...], ...]:
         """Every sequence of operations that can lead from the input to the output."""
+        raise NotImplementedError
+
+    def graph(self, arch: Arch) -> Graph:
+        """The cell with its operations as nodes, and the input and the output beside them."""
         raise NotImplementedError
 
     def path_encoding(self, arch: Arch) -> NDArray[np.float64]:

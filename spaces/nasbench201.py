@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Arch, CellSpace, Decision
+from .base import Arch, CellSpace, Decision, Graph
 from .paths import path_numbers
 from .table import Column, Rows, TableBenchmark, packaged_file
 from .unpickle import load
@@ -103,6 +103,19 @@ class NASBench201(CellSpace):
             "expected a cell like |op~0|+|op~0|op~1|+|op~0|op~1|op~2| with operations "
             f"{', '.join(OPERATIONS)}, got {text!r}"
         )
+
+    def graph(self, arch: Arch) -> Graph:
+        """The operations that are not none; one leads to another where its edge ends there."""
+        kept = [(edge, op) for edge, op in zip(EDGES, arch, strict=True) if op != NONE]
+        # The input is an edge into node 0, the output one out of node 3.
+        nodes = [((-1, 0), "input"), *((e, OPERATIONS[op]) for e, op in kept), ((3, 4), "output")]
+        edges = [
+            (a, b)
+            for a, ((_, end), _) in enumerate(nodes)
+            for b, ((start, _), _) in enumerate(nodes)
+            if end == start
+        ]
+        return tuple(label for _, label in nodes), tuple(edges)
 
     @property
     def path_names(self) -> tuple[tuple[str, ...], ...]:

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from .base import Arch, CellSpace, Decision
+from .base import Arch, CellSpace, Decision, Graph
 from .paths import path_numbers
 from .table import Column, Rows, TableBenchmark, packaged_file
 from .unpickle import load
@@ -77,8 +77,9 @@ def _grow(links: Sequence[int], operations: Sequence[int], skip: int) -> tuple[i
     return removed, roots
 
 
+@cache
 def _spell(
-    links: Sequence[int], operations: Sequence[int], skip: int
+    links: tuple[int, ...], operations: tuple[int, ...], skip: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
     """Links and operations of the normal form.
 
@@ -150,11 +151,19 @@ class NASBenchGraph(CellSpace):
                 f"unknown operations {sorted(unknown)} in {self.name}; "
                 f"it has {', '.join(self.operations)}"
             )
-        indices = [self.operations.index(name) for name in operations]
-        new_links, new_operations = _spell(links, indices, self._skip)
+        indices = tuple(self.operations.index(name) for name in operations)
+        new_links, new_operations = _spell(tuple(links), indices, self._skip)
         if new_operations == self._nothing:
             raise ValueError("four skips are no network of the table")
         return (_MACRO[new_links], *new_operations)
+
+    def graph(self, arch: Arch) -> Graph:
+        """The four layers, each fed by its link; the output by all that feed no layer."""
+        links = LINKS[arch[0]]
+        ends = set(range(1, 5)) - set(links)
+        edges = [(link, layer) for layer, link in enumerate(links, 1)]
+        labels = ("input", *(self.operations[op] for op in arch[1:]), "output")
+        return labels, (*edges, *((layer, 5) for layer in sorted(ends)))
 
     @property
     def path_names(self) -> tuple[tuple[str, ...], ...]:
