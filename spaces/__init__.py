@@ -1,6 +1,7 @@
 """What an architecture is: search spaces, their published tables and their networks."""
 
 from .base import Arch, CellSpace, Condition, Decision, SearchSpace
+from .pool import PoolSpace
 from .table import Column, MissingPackage, Table, TableBenchmark
 
 __all__ = [
@@ -10,6 +11,7 @@ __all__ = [
     "Condition",
     "Decision",
     "MissingPackage",
+    "PoolSpace",
     "SearchSpace",
     "Table",
     "TableBenchmark",

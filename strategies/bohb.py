@@ -14,8 +14,7 @@ from numpy.typing import NDArray
 from ..bench.strategy import strategy
 from ..bench.types import Observation, Problem
 from ..spaces import Arch
-from .brackets import hyperband_widths, levels, result
-from .successive_halving import Brackets
+from .brackets import Brackets, hyperband_widths, levels, result
 
 Array = NDArray[np.float64]
 
@@ -83,8 +82,7 @@ class BOHB(Brackets):
         good, bad = (Density(self._space.sizes, part, self._least) for part in parts)
         drawn = good.draw(self._candidates, self._numpy, self._factor)
         ratio = good.log(drawn) - bad.log(drawn)
-        best = tuple(drawn[int(ratio.argmax())].tolist())
-        return self._space.canonical_if_conditional(self._space.nearest(best, self._rng))
+        return self._space.nearest(tuple(drawn[int(ratio.argmax())].tolist()), self._rng)
 
     def _split(self) -> tuple[list[Arch], list[Arch]] | None:
         """The good and the bad at the most epochs with enough answers: more than decisions each."""
@@ -119,11 +117,12 @@ class Density:
         return density
 
     def draw(self, count: int, rng: np.random.Generator, factor: float) -> NDArray[np.int64]:
-        """(count, decisions) drawn near the points, with bandwidths ``factor`` times as wide."""
+        """(count, decisions) near the points: a decision is drawn anew, among all its choices, with
+        a chance of ``factor`` bandwidths."""
         points = self._points[rng.integers(len(self._points), size=count)]
         wide = np.minimum(self._bandwidth * factor, 1.0)
         anew = rng.random(points.shape) < wide
         found: NDArray[np.int64] = np.where(
-            anew, rng.integers(np.broadcast_to(self._sizes, points.shape)), points
+            anew, rng.integers(0, self._sizes, size=points.shape), points
         )
         return found

@@ -8,8 +8,10 @@ arXiv:1603.06560.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from math import isnan
+from collections import defaultdict, deque
+from collections.abc import Callable, Sequence
+from itertools import cycle
+from math import isnan, log
 from typing import NamedTuple
 
 from ..bench.types import Observation, Problem, Query
@@ -30,12 +32,9 @@ def levels(problem: Problem, eta: int) -> tuple[int, ...]:
     check_eta(eta)
     known = problem.epochs
     chosen = [known[-1]]
-    while chosen[-1] > known[0]:
-        # The largest that leaves a factor of eta; rounding (4, 12, 35, …) is forgiven.
-        below = [epochs for epochs in known if epochs * eta <= 1.2 * chosen[-1]]
-        if not below:
-            break
-        chosen.append(below[-1])
+    while below := [epochs for epochs in known if epochs * eta**0.5 < chosen[-1]]:
+        target = chosen[-1] / eta
+        chosen.append(min(below, key=lambda epochs: abs(log(epochs / target))))
     return tuple(reversed(chosen))
 
 
@@ -60,19 +59,18 @@ def resumed(query: Query, epochs: int) -> Query:
 class Bracket:
     """Successive halving: ``width`` architectures at the first level, the best ones promoted.
 
-    A rung that is complete sends its best ``1 / eta`` on to the next. `ask` answers ``None`` while
-    it waits for a rung's last answers, and when it is `done`.
+    A rung that is complete sends its best on to the next. `ask` answers ``None`` while it waits
+    for a rung's last answers, and when all is asked and answered.
     """
 
     def __init__(
-        self, widths: tuple[int, ...], epochs: tuple[int, ...], draw: Callable[[], Arch | None]
+        self, widths: tuple[int, ...], epochs: tuple[int, ...], draw: Callable[[], Arch]
     ) -> None:
         self._widths, self._epochs, self._draw = widths, epochs, draw
         self._rung = 0
-        self._to_ask: list[Query] | None = None  # None: drawn one by one, at the first rung
-        self._under_way = 0
+        self._asked = 0
+        self._promoted: list[Query] = []
         self._results: list[Result] = []
-        self._left = widths[0]
 
     @property
     def done(self) -> bool:
@@ -80,44 +78,62 @@ class Bracket:
         return self._rung == len(self._widths)
 
     def ask(self) -> Query | None:
-        if self._to_ask is None:
-            query = self._new()
-        else:
-            query = self._to_ask.pop(0) if self._to_ask else None
-        if query is not None:
-            self._under_way += 1
-        elif not self._under_way:
-            self._promote()  # the space ran out of architectures
-        return query
-
-    def _new(self) -> Query | None:
-        if not self._left:
+        if self.done or self._asked == self._widths[self._rung]:
             return None
-        arch = self._draw()
-        self._left = self._left - 1 if arch is not None else 0
-        return None if arch is None else Query(arch, self._epochs[0])
+        self._asked += 1
+        if self._rung == 0:
+            return Query(self._draw(), self._epochs[0])
+        return resumed(self._promoted[self._asked - 1], self._epochs[self._rung])
 
     def tell(self, observation: Observation) -> None:
-        self._under_way -= 1
         self._results.append(result(observation))
-        waiting = self._left if self._to_ask is None else len(self._to_ask)
-        if not self._under_way and not waiting:
-            self._promote()
-
-    def _promote(self) -> None:
+        if len(self._results) < self._widths[self._rung]:
+            return
         self._rung += 1
-        self._to_ask = []
         if not self.done:
-            self._results.sort(key=_loss)
-            best = self._results[: self._widths[self._rung]]
-            self._to_ask = [resumed(r.query, self._epochs[self._rung]) for r in best]
-            if not best:
-                self._rung = len(self._widths)
-        self._results = []
+            best = sorted(self._results, key=lambda r: r.loss)[: self._widths[self._rung]]
+            self._promoted = [r.query for r in best]
+        self._results, self._asked = [], 0
 
 
-def _loss(result: Result) -> float:
-    return result.loss
+class Brackets:
+    """Runs brackets of rungs, over and over.
+
+    While one waits for the last answers of a rung, further workers begin the next bracket.
+    """
+
+    def __init__(
+        self,
+        widths: Sequence[tuple[int, ...]],
+        epochs: tuple[int, ...],
+        draw: Callable[[], Arch],
+    ) -> None:
+        self._widths, self._epochs, self._draw = cycle(widths), epochs, draw
+        self._open: list[Bracket] = []
+        self._owners: defaultdict[tuple[Arch, int | None], deque[Bracket]] = defaultdict(deque)
+
+    def ask(self) -> Query | None:
+        for bracket in self._open:
+            query = bracket.ask()
+            if query is not None:
+                break
+        else:
+            widths = next(self._widths)
+            bracket = Bracket(widths, self._epochs[-len(widths) :], self._draw)
+            self._open.append(bracket)
+            query = bracket.ask()
+        if query is not None:
+            self._owners[query.arch, query.epochs].append(bracket)
+        return query
+
+    def tell(self, observation: Observation, /) -> None:
+        key = observation.query[:2]
+        bracket = self._owners[key].popleft()
+        if not self._owners[key]:
+            del self._owners[key]
+        bracket.tell(observation)
+        if bracket.done:
+            self._open.remove(bracket)
 
 
 def hyperband_widths(rungs: int, eta: int) -> list[tuple[int, ...]]:

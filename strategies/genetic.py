@@ -60,7 +60,7 @@ class Genetic:
                 f"got {elites}, {population_size} and {tournament_size}"
             )
         if not (0 <= crossover_rate <= 1 and 0 <= mutation_rate <= 1):
-            raise ValueError(f"rates are from 0 to 1, got {crossover_rate} and {mutation_rate}")
+            raise ValueError(f"rates: expected 0 to 1, got {crossover_rate} and {mutation_rate}")
         self._space, self._rng = problem.space, rng
         self._size, self._tournament, self._elites = population_size, tournament_size, elites
         self._crossover_rate, self._mutation_rate = crossover_rate, mutation_rate

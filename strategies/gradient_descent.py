@@ -100,10 +100,11 @@ class GradientDescent:
             for arch in relaxed.round(logits):
                 if self._space.is_valid(arch) and history.is_new(arch):
                     found.setdefault(self._space.canonical(arch), arch)
-        candidates = list(found.values())
         # Where the valley floor is known already, the nearest unknown ones are looked at.
-        if len(candidates) < self._batch:
-            candidates += history.mutants(history.best(self._starts), 4 * self._batch)
+        if len(found) < self._batch:
+            for arch in history.mutants(history.best(self._starts), 4 * self._batch):
+                found.setdefault(self._space.canonical(arch), arch)
+        candidates = list(found.values())
         if not candidates:
             return []
         liked = self._surrogate.predict(history.encode(candidates)).mean(axis=0)
@@ -126,8 +127,8 @@ class Relaxation:
         return logits
 
     def softmax(self, logits: NDArray[np.float32]) -> NDArray[np.float32]:
-        top = np.maximum.reduceat(logits, self._starts, axis=1)[:, self._block]
-        powers = np.exp(logits - top)
+        top: NDArray[np.float32] = np.maximum.reduceat(logits, self._starts, axis=1)
+        powers = np.exp(logits - top[:, self._block])
         soft: NDArray[np.float32] = (
             powers / np.add.reduceat(powers, self._starts, axis=1)[:, self._block]
         )
@@ -138,9 +139,14 @@ class Relaxation:
     ) -> NDArray[np.float32]:
         """The gradient at the softmax's output, as one at its input."""
         weighted = soft * gradient
-        inner = np.add.reduceat(weighted, self._starts, axis=1)[:, self._block]
+        inner = self._sums(weighted)
         back: NDArray[np.float32] = weighted - soft * inner
         return back
+
+    def _sums(self, rows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Each entry's sum over its decision."""
+        sums: NDArray[np.float32] = np.add.reduceat(rows, self._starts, axis=1)[:, self._block]
+        return sums
 
     def round(self, logits: NDArray[np.float32]) -> list[Arch]:
         """The choice with the largest logit of each decision."""

@@ -54,7 +54,7 @@ class NSGA2:
         if population_size < 2:
             raise ValueError(f"population_size: expected at least 2, got {population_size}")
         if not (0 <= crossover_rate <= 1 and 0 <= mutation_rate <= 1):
-            raise ValueError(f"rates are from 0 to 1, got {crossover_rate} and {mutation_rate}")
+            raise ValueError(f"rates: expected 0 to 1, got {crossover_rate} and {mutation_rate}")
         self._space, self._rng = problem.space, rng
         self._size = population_size
         self._crossover_rate, self._mutation_rate = crossover_rate, mutation_rate

@@ -35,12 +35,13 @@ def fronts(losses: Array) -> NDArray[np.int64]:
 def crowding(losses: Array) -> Array:
     """(n, objectives) of one front to (n,): how far each one's neighbors are apart; inf at ends."""
     distance = np.zeros(len(losses))
-    for column in np.where(np.isfinite(losses), losses, np.inf).T:
+    # Failures count as the largest number: between infinities there is no extent.
+    for column in np.where(np.isfinite(losses), losses, np.finfo(np.float64).max / 4).T:
         order = np.argsort(column, kind="stable")
         ranked = column[order]
         distance[order[[0, -1]]] = np.inf
         extent = ranked[-1] - ranked[0]
-        if len(ranked) > 2 and 0 < extent < np.inf:
+        if len(ranked) > 2 and extent > 0:
             distance[order[1:-1]] += (ranked[2:] - ranked[:-2]) / extent
     return distance
 

@@ -7,6 +7,8 @@ Search", AAAI 2019, arXiv:1802.01548, algorithm 1.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
+from functools import partial
 from random import Random
 
 from ..bench.strategy import strategy
@@ -37,6 +39,8 @@ class RegularizedEvolution:
                 f"got {population_size} and {sample_size}"
             )
         self._space = problem.space
+        # Where the first population comes from: a warm start puts something else here.
+        self.first: Callable[[], Arch | None] = partial(problem.space.sample, rng)
         self._rng = rng
         self._begin = population_size
         self._tournament = range(sample_size)
@@ -44,10 +48,10 @@ class RegularizedEvolution:
         self._losses: deque[float] = deque(maxlen=population_size)
         self._archs: deque[Arch] = deque(maxlen=population_size)
 
-    def ask(self) -> Arch:
+    def ask(self) -> Arch | None:
         if self._begin > 0 or not self._losses:
             self._begin -= 1
-            return self._space.sample(self._rng)
+            return self.first()
         draw, losses = self._rng.random, self._losses
         alive = len(losses)
         parent = min([int(draw() * alive) for _ in self._tournament], key=losses.__getitem__)

@@ -58,16 +58,15 @@ class ZeroCost:
         self._score, self._sign, self._pool = proxy, 1 if minimize else -1, pool
         self._history = History(problem, rng, problem.space.one_hots)
         self._ranked: list[Arch] = []
-        self._warm_up = warm_up
-        self._evolution = (
-            None if warm_up is None else RegularizedEvolution(problem, rng, population_size=warm_up)
-        )
+        self._evolution: RegularizedEvolution | None = None
+        if warm_up is not None:
+            self._evolution = RegularizedEvolution(problem, rng, population_size=warm_up)
+            self._evolution.first = self._next
 
     def ask(self) -> Arch | None:
-        if self._evolution is not None and self._warm_up == 0:
-            return self._evolution.ask()
-        if self._warm_up is not None:
-            self._warm_up -= 1
+        return self._next() if self._evolution is None else self._evolution.ask()
+
+    def _next(self) -> Arch | None:
         if not self._ranked:
             self._ranked = self._ranking()
         return self._history.ask(self._ranked.pop()) if self._ranked else None
