@@ -108,6 +108,7 @@ def test_the_public_surface():
         "Condition",
         "Decision",
         "MissingPackage",
+        "PoolSpace",
         "SearchSpace",
         "Table",
         "TableBenchmark",
