@@ -210,8 +210,10 @@ class SearchSpace:
     def one_hots(self, archs: Sequence[Arch]) -> NDArray[np.float64]:
         """(n, sum of sizes): the one-hot encoding of each."""
         encoding = np.zeros((len(archs), sum(self.sizes)))
-        on = np.array([self.active(arch) for arch in archs]) if self._conditional else True
-        places = np.array(archs).reshape(len(archs), -1) + self.starts
+        on = (
+            np.array([self.active(arch) for arch in archs]) if self._conditional and archs else True
+        )
+        places = np.array(archs, np.int64).reshape(len(archs), len(self.sizes)) + self.starts
         np.put_along_axis(encoding, places, on, axis=1)
         return encoding
 

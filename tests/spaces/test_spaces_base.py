@@ -115,3 +115,52 @@ def test_an_inactive_decision_is_invisible():
 def test_a_condition_on_a_later_decision_is_refused():
     with pytest.raises(ValueError, match="'kernel' must refer to an earlier"):
         SearchSpace("wrong", [Decision("kernel", ("3",), Condition(0, frozenset({0})))])
+
+
+@each_space
+@given(seed=seeds)
+def test_the_one_hot_encoding_has_a_one_for_each_active_decision(space, seed):
+    arch = space.canonical(space.sample(Random(seed)))
+    encoding, active = space.one_hot(arch), space.active(arch)
+    assert encoding.sum() == sum(active)
+    ends = [*space.starts[1:], len(encoding)]
+    for start, end, choice, on in zip(space.starts, ends, arch, active, strict=True):
+        assert encoding[start:end].tolist() == [on and i == choice for i in range(end - start)]
+
+
+def test_many_encodings_at_once_are_those_of_each():
+    archs = [CONDITIONAL.sample(Random(seed)) for seed in range(20)]
+    each = np.stack([CONDITIONAL.one_hot(arch) for arch in archs])
+    assert (CONDITIONAL.one_hots(archs) == each).all()
+    assert CONDITIONAL.one_hots([]).shape == (0, sum(CONDITIONAL.sizes))
+
+
+@given(seed=seeds)
+def test_nearest_keeps_what_is_valid_and_mends_what_is_not(seed):
+    class Even(SearchSpace):
+        def is_valid(self, arch):
+            return super().is_valid(arch) and sum(arch) % 2 == 0
+
+    space = Even("even", [Decision(str(i), ("a", "b", "c")) for i in range(5)])
+    rng = Random(seed)
+    arch = tuple(rng.randrange(3) for _ in range(5))
+    near = space.nearest(arch, rng)
+    assert space.is_valid(near)
+    assert (near == arch) == space.is_valid(arch)
+
+
+@pytest.mark.parametrize("space", [nasbench201.SPACE, nasbench_graph.SPACE], ids=lambda s: s.name)
+@given(seed=seeds)
+def test_the_paths_through_a_cells_graph_are_those_of_its_encoding(space, seed):
+    arch = space.canonical(space.sample(Random(seed)))
+    labels, edges = space.graph(arch)
+
+    def paths(node):
+        if labels[node] == "output":
+            return {()}
+        rest = {path for a, b in edges if a == node for path in paths(b)}
+        return {(labels[node], *path) for path in rest}
+
+    assert labels[0] == "input"
+    encoded = {p for p, on in zip(space.path_names, space.path_encoding(arch), strict=True) if on}
+    assert {path[1:] for path in paths(0)} == encoded

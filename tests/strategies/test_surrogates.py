@@ -146,6 +146,7 @@ def test_neighborhoods_are_the_same_for_isomorphic_cells_only():
     assert rows[0].sum() == 3 * (4 + 2)
 
 
+@pytest.mark.models
 def test_a_forest_predicts_what_it_learned_and_doubts_what_it_did_not():
     pytest.importorskip("sklearn")
     rng = np.random.default_rng(0)
@@ -164,7 +165,7 @@ MODELS = [
     (GradientDescent, {}),
     (GaussianProcess, {}),
     (GaussianProcess, {"kernel": "weisfeiler-lehman"}),
-    (RandomForest, {}),
+    pytest.param(RandomForest, {}, marks=pytest.mark.models),
 ]
 
 
