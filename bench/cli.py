@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import sys
-from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
 from pickle import UnpicklingError
@@ -220,11 +219,10 @@ def _strategy_row(name: str) -> dict[str, str]:
         info = registry.strategy_factory(name).info
     except NasarenaError as error:
         return {"strategy": name, "family": "", "can": f"cannot be loaded: {error}", "source": ""}
-    can = [key.replace("_", "-") for key, value in asdict(info).items() if value is True]
     return {
         "strategy": name,
         "family": info.family,
-        "can": ", ".join(can),
+        "can": ", ".join(info.capabilities),
         "source": info.source,
     }
 

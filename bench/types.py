@@ -83,6 +83,12 @@ class StrategyInfo:
     multi_objective: bool = False
     weight_sharing: bool = False
 
+    @property
+    def capabilities(self) -> tuple[str, ...]:
+        """What it can do, in words."""
+        flags = ("asynchronous", "multi_fidelity", "multi_objective", "weight_sharing")
+        return tuple(flag.replace("_", "-") for flag in flags if getattr(self, flag))
+
 
 @runtime_checkable
 class StrategyFactory(Protocol):
