@@ -1,6 +1,6 @@
 """Writes docs/strategies.md from the docstrings of what is registered.
 
-    python docs/make_strategies.py
+python docs/make_strategies.py
 """
 
 from __future__ import annotations

@@ -118,12 +118,14 @@ class History:
     def mutants(self, parents: Sequence[Arch], count: int, mutations: int = 1) -> list[Arch]:
         """Up to ``count`` new architectures, each up to ``mutations`` mutations from a parent.
 
-        No two are the same network. Fewer come back where the neighbourhood has fewer.
+        No two are the same network. Where the neighbourhood has fewer, some are a mutation
+        farther off; where even that has fewer, fewer come back.
         """
         found: dict[Arch, Arch] = {}
-        for attempt in range(2 * count):
+        for attempt in range(4 * count):
             arch = parents[attempt % len(parents)]
-            for _ in range(1 + int(self._rng.random() * mutations)):
+            reach = mutations + attempt // (2 * count)
+            for _ in range(1 + int(self._rng.random() * reach)):
                 arch = self.space.mutate(arch, self._rng)
             canonical = self.space.canonical(arch)
             if canonical not in self._asked:
