@@ -76,6 +76,7 @@ class OptunaStrategy:
         self._exhausted = False
         self.study.stop = self._stop  # type: ignore[method-assign]
         self._failed = optuna.trial.TrialState.FAIL
+        self._forbidden: set[Arch] = set()
         self._under_way: defaultdict[Arch, list[optuna.Trial]] = defaultdict(list)
         distributions = _distributions(problem, ordinal)
         self._conditional = any(d.condition for d in self._space.decisions)
@@ -98,8 +99,9 @@ class OptunaStrategy:
     def begin(self) -> tuple[optuna.Trial, Arch] | None:
         """A trial and its architecture; None if the sampler has come to its end.
 
-        A spelling that names no network is told as failed. In a pool, where hardly any spelling
-        is a member, the nearest member stands for it instead.
+        A spelling that names no network is told as failed. Where it comes a second time (a failure
+        teaches some samplers nothing), and in a pool, where hardly any spelling is a member, the
+        nearest network stands for it instead.
 
         Raises:
             RuntimeError: if `MAX_INVALID` spellings in a row name no network.
@@ -112,10 +114,11 @@ class OptunaStrategy:
                 self._suggest_what_counts(trial)
             params = trial.params
             arch = tuple([params.get(name, 0) for name in self._names])
-            if self._sparse:
+            if self._sparse or arch in self._forbidden:
                 arch = self._space.nearest(arch, self._rng)
             if self._space.is_valid(arch):
                 return trial, arch
+            self._forbidden.add(arch)
             self.fail(trial)
         raise RuntimeError(
             f"{type(self.study.sampler).__name__} proposed {MAX_INVALID} spellings in a row "

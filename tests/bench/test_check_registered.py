@@ -1,0 +1,56 @@
+"""Every registered strategy, space and oracle keeps the rules.
+
+What is reduced, for the time it takes: strategies with a model run 20 queries (60 where time and
+memory are measured) in place of 60 (1,000); Optuna's Gaussian process, at about 0.1 s a query,
+8 of which 5 are its model's; what needs an LSTM or a forest has smaller ones.
+"""
+
+import pytest
+
+from nasarena.bench import checks, registry
+from nasarena.bench.check import Limits
+
+MODELS = ("gradient", "model", "multi-objective", "optuna", "policy gradient")
+"""Families that train something between queries."""
+REDUCED = {
+    "optuna-gp": {"limits": Limits(queries=6, long=8), "settings": {"n_startup_trials": 3}},
+    "random-forest": {"settings": {"initial": 4, "trees": 4}},
+}
+TORCH = ("optuna-gp",)
+
+
+def cases():
+    for name in registry.strategy_names():
+        marks = [pytest.mark.torch] if name in TORCH else []
+        yield pytest.param(name, {}, marks=marks, id=name)
+    for name in ("ppo", "reinforce"):
+        lstm = {"controller": "lstm"}
+        yield pytest.param(name, lstm, marks=pytest.mark.torch, id=f"{name}-lstm")
+
+
+@pytest.mark.parametrize(("name", "settings"), list(cases()))
+def test_strategy(name, settings):
+    if name in TORCH or settings:
+        pytest.importorskip("torch")
+    if name == "random-forest":
+        pytest.importorskip("sklearn")
+    family = registry.strategy_factory(name).info.family
+    reduced = {"quick": family in MODELS, "settings": settings} | REDUCED.get(name, {})
+    made = checks(name, **reduced)
+    assert len(made) > 20
+    for check in made:
+        check()
+
+
+@pytest.mark.parametrize("name", ["small", *registry.benchmark_names()])
+def test_space(name):
+    made = checks(f"space:{name}")
+    assert len(made) > 15
+    for check in made:
+        check()
+
+
+@pytest.mark.parametrize("name", ["small", *registry.benchmark_names()])
+def test_oracle(name):
+    for check in checks(f"oracle:{name}/*"):
+        check()
