@@ -17,7 +17,7 @@ from .peers import Finite, OwnRandomness, UnderWay, need, network
 
 
 @strategy(
-    family="nevergrad",
+    family="peers",
     source="Bennet et al. 2021, SIGEVOlution 14(1)",
     asynchronous=True,
     multi_objective=True,

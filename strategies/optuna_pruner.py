@@ -67,7 +67,7 @@ KINDS: dict[str, Kind] = {
     "threshold": Kind(
         "ThresholdPruner",
         "Ends what has a loss outside ``lower`` to ``upper``, in the loss's unit (an accuracy of\n"
-        "    91 % is a loss of -91). No unit is known beforehand: until one is set, nothing ends.",
+        "91 % is a loss of -91). No unit is known beforehand: until one is set, nothing ends.",
         lambda epochs: {"upper": float("inf")},
     ),
 }
@@ -210,6 +210,17 @@ _declared = strategy(
 )
 
 
+ARGS = """
+Args:
+    sampler: the sampler's name without "optuna-".
+    sampler_settings: its settings.
+    eta: report at epochs about this factor apart; at all if left out.
+
+Raises:
+    ValueError: if the sampler is unknown.
+"""
+
+
 def _adapter(name: str) -> StrategyFactory:
     """A strategy around one of the `KINDS`."""
 
@@ -229,8 +240,7 @@ def _adapter(name: str) -> StrategyFactory:
 
     make.__name__ = make.__qualname__ = f"optuna_{name.replace('-', '_')}"
     make.__doc__ = (
-        f"Optuna's ``{KINDS[name].pruner}``; its settings, and ``sampler``, ``sampler_settings``, "
-        f"``eta``.\n\n    {KINDS[name].words}\n    "
+        f"Optuna's ``{KINDS[name].pruner}``, with its settings.\n\n{KINDS[name].words}\n{ARGS}"
     )
     return _declared(make)
 

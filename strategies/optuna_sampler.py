@@ -28,6 +28,7 @@ from ..spaces import Arch, PoolSpace
 if TYPE_CHECKING:
     import optuna
 
+SOURCE = "Akiba et al. 2019, arXiv:1907.10902"
 MAX_INVALID = 1000
 """So many spellings in a row that name no network, and the sampler is given up on."""
 MAX_GRID = 1_000_000
@@ -185,6 +186,8 @@ def _adapter(
     module: str | None = None,
     extra: str = "",
     defaults: dict[str, Any] | None = None,
+    source: str = SOURCE,
+    remark: str = "",
 ) -> StrategyFactory:
     """A strategy around ``optuna.samplers.<sampler>``, which may need a ``module``."""
 
@@ -203,19 +206,23 @@ def _adapter(
         return OptunaStrategy(problem, rng, chosen, encoding == "ordinal")
 
     make.__name__ = make.__qualname__ = f"optuna_{name}"
-    make.__doc__ = f"Optuna's ``{sampler}``; its settings, and ``encoding``."
+    make.__doc__ = f"Optuna's ``{sampler}``; its settings, and ``encoding``." + remark
     return strategy(
         family="optuna",
-        source="Akiba et al. 2019, arXiv:1907.10902",
+        source=source,
         asynchronous=True,
         multi_objective=multi_objective,
     )(make)
 
 
 optuna_random = _adapter("random", "RandomSampler")
-optuna_tpe = _adapter("tpe", "TPESampler")
+optuna_tpe = _adapter("tpe", "TPESampler", source="Watanabe 2023, arXiv:2304.11127")
 optuna_gp = _adapter(
-    "gp", "GPSampler", module="torch", extra="gp", defaults={"warn_independent_sampling": False}
+    "gp",
+    "GPSampler",
+    module="torch",
+    extra="gp",
+    defaults={"warn_independent_sampling": False},
 )
 optuna_cmaes = _adapter(
     "cmaes",
@@ -223,21 +230,27 @@ optuna_cmaes = _adapter(
     ordinal=True,
     multi_objective=False,
     defaults={"warn_independent_sampling": False},
+    source="Hansen 2016, arXiv:1604.00772",
 )
-optuna_nsgaii = _adapter("nsgaii", "NSGAIISampler")
-optuna_nsgaiii = _adapter("nsgaiii", "NSGAIIISampler")
+optuna_nsgaii = _adapter("nsgaii", "NSGAIISampler", source="Deb et al. 2002, IEEE TEVC 6")
+optuna_nsgaiii = _adapter("nsgaiii", "NSGAIIISampler", source="Deb & Jain 2014, IEEE TEVC 18")
 optuna_qmc = _adapter(
     "qmc",
     "QMCSampler",
     ordinal=True,
     defaults={"warn_independent_sampling": False, "warn_asynchronous_seeding": False},
+    source="Bergstra & Bengio 2012, JMLR 13",
+    remark=(
+        "\n\nIt spreads its points evenly and learns nothing from them: on spaces of categorical "
+        "decisions that is worth no more than random search, and it can be worse."
+    ),
 )
 optuna_bruteforce = _adapter("bruteforce", "BruteForceSampler")
 
 
 @strategy(
     family="optuna",
-    source="Akiba et al. 2019, arXiv:1907.10902",
+    source=SOURCE,
     asynchronous=True,
     multi_objective=True,
 )
@@ -264,7 +277,7 @@ def optuna_grid(problem: Problem, rng: Random, /) -> OptunaStrategy:
 
 @strategy(
     family="optuna",
-    source="Akiba et al. 2019, arXiv:1907.10902",
+    source=SOURCE,
     asynchronous=True,
 )
 def optuna_partialfixed(
@@ -276,6 +289,9 @@ def optuna_partialfixed(
     base: str = "tpe",
 ) -> OptunaStrategy:
     """Optuna's ``PartialFixedSampler``: some decisions fixed, the others left to another sampler.
+
+    What is fixed may exclude the good architectures: with the default it does on many spaces, and
+    is then worse than random search.
 
     Args:
         fixed: the choice, by name, of each decision to fix, by name; the first decision at its

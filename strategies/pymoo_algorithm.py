@@ -23,7 +23,7 @@ ALGORITHMS = {
 
 
 @strategy(
-    family="pymoo",
+    family="peers",
     source="Blank & Deb 2020, arXiv:2002.04504",
     asynchronous=True,
     multi_objective=True,

@@ -26,7 +26,7 @@ FACADES = {
 
 
 @strategy(
-    family="smac",
+    family="peers",
     source="Lindauer et al. 2022, arXiv:2109.09831",
     asynchronous=True,
     multi_fidelity=True,

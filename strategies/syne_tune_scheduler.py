@@ -35,7 +35,7 @@ class Training(NamedTuple):
 
 
 @strategy(
-    family="syne-tune",
+    family="peers",
     source="Salinas et al. 2022, AutoML-Conf, PMLR 188",
     asynchronous=True,
     multi_fidelity=True,
