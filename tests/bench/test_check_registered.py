@@ -2,7 +2,8 @@
 
 What is reduced, for the time it takes: strategies with a model run 20 queries (60 where time and
 memory are measured) in place of 60 (1,000); Optuna's Gaussian process, at about 0.1 s a query,
-6 (8) of which half are its model's; LSTM controllers 12 (24), a forest of 4 trees 10 (20).
+6 (8) of which half are its model's; LSTM controllers 8 (12), PPO's with batches
+of 4; a forest of 4 trees 10 (20).
 """
 
 import pytest
@@ -19,7 +20,10 @@ REDUCED = {
         "settings": {"initial": 4, "trees": 4},
     },
 }
-LSTM = {"limits": Limits(queries=12, long=24), "settings": {"controller": "lstm"}}
+LSTM = {
+    "ppo": {"controller": "lstm", "batch": 4, "epochs": 2},
+    "reinforce": {"controller": "lstm"},
+}
 TORCH = ("optuna-gp",)
 
 
@@ -27,8 +31,9 @@ def cases():
     for name in registry.strategy_names():
         marks = [pytest.mark.torch] if name in TORCH else []
         yield pytest.param(name, {}, marks=marks, id=name)
-    for name in ("ppo", "reinforce"):
-        yield pytest.param(name, LSTM, marks=pytest.mark.torch, id=f"{name}-lstm")
+    for name, settings in LSTM.items():
+        reduced = {"limits": Limits(queries=8, long=12), "settings": settings}
+        yield pytest.param(name, reduced, marks=pytest.mark.torch, id=f"{name}-lstm")
 
 
 @pytest.mark.parametrize(("name", "reduced"), list(cases()))
