@@ -142,7 +142,7 @@ class Guard:
         if not self._on or threading.get_ident() != self._thread:
             return
         if event.startswith(_NETWORK) or event.startswith(_PROCESSES):
-            kind, what, path = NETWORK, f"{event} {_shown(args)}", None
+            kind, what, path = NETWORK, f"{event} {' '.join(map(str, args))[:80]}", None
         elif event.startswith(_FILES):
             path = _path(args)
             if path is None or path.endswith(_CODE) or path.startswith(_MACHINE):
@@ -297,8 +297,3 @@ def _path(args: tuple[Any, ...]) -> str | None:
     if isinstance(path, int):
         return None
     return os.fsdecode(path) if isinstance(path, (str, bytes, os.PathLike)) else str(path)
-
-
-def _shown(args: tuple[Any, ...]) -> str:
-    text = " ".join(map(str, args))
-    return text if len(text) <= 80 else text[:79] + "…"

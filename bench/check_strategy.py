@@ -5,7 +5,6 @@ Which of them apply follows from what the strategy declares, never from what it 
 
 from __future__ import annotations
 
-import json
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
@@ -13,160 +12,18 @@ from math import inf, nan
 from time import perf_counter
 from typing import Any
 
-from ..spaces import Table
+from . import check_access as access
+from . import check_reproducible as reproducible
 from . import runner
-from .check_guard import CLOCK, FILES, NETWORK, RANDOMNESS, TABLE
-from .check_reach import within_reach
-from .check_tasks import BENCHMARK, small
+from .check_tasks import small
 from .check_tasks import task as task_of
-from .check_trial import Event, Failing, Trial, proposals, same, told
+from .check_trial import Failing, Trial, proposals, told
 from .errors import CheckFailed, ExperimentError
 from .runner import stream
 from .task import Task
-from .types import Observation, Problem, Proposal, Query, StrategyInfo
+from .types import Observation, Proposal, Query, StrategyInfo
 
 WORKERS = (1, 2, 3, 5, 8, 16)
-
-# The same run.
-
-
-def same_seed_same_run(trial: Trial) -> None:
-    """Two runs from one seed are equal to the last bit."""
-    same("two runs from seed 0 that are equal", trial.plain, trial.run(), "they")
-
-
-def same_run_in_another_process(trial: Trial) -> None:
-    """So is a run in a new interpreter that hashes strings differently, imports watched."""
-    from .check_process import run_elsewhere
-
-    events, trespasses = run_elsewhere(trial)
-    if trespasses:
-        raise CheckFailed(
-            "no file but code opened, and no connection, while it is imported and run",
-            "; ".join(trespasses),
-        )
-    which = "this process and the other (sets of strings come in another order there)"
-    same("the same run in another process", [*map(str, trial.plain)], events, which)
-
-
-def keeps_instances_apart(trial: Trial) -> None:
-    """Two instances at work in turns behave as each does alone."""
-    alone = [trial.plain, trial.run(seed=1)]
-    together = [trial.watched(trial.task, seed) for seed in (0, 1)]
-    oracles = [trial.task.oracle(stream(0, trial.task.id, seed, "oracle")) for seed in (0, 1)]
-    for _ in range(trial.limits.queries):
-        for strategy, oracle in zip(together, oracles, strict=True):
-            proposal = strategy.ask()
-            if proposal is not None:
-                strategy.tell(oracle.evaluate(proposal).observation)
-    for seed, before, beside in zip((0, 1), alone, together, strict=True):
-        which = f"seed {seed} alone and beside another instance"
-        same("an instance that does as it does alone", before, beside.events, which)
-
-
-def resumes_by_replay(trial: Trial) -> None:
-    """A new instance that is told the record of a run, read from JSON, asks what the first did.
-
-    No table stands behind it. It is tried with the orders of one worker and, if declared, of 4.
-    """
-    task = trial.task
-    there = Problem(task.space, task.problem.epochs, task.objectives, dict(task.problem.proxies))
-    for workers in (1, 4) if trial.info.asynchronous else (1,):
-        record = trial.plain if workers == 1 else trial.run(workers=workers)
-        again = trial.watched(task, problem=there)
-        for event in _from_json(_to_json(record)):
-            if isinstance(event, Observation):
-                again.tell(event)
-            else:
-                again.ask()
-        which = f"with {workers} worker{'s' * (workers > 1)}, the run and its replay"
-        same("a replay that asks what the run asked", record, again.events, which)
-
-
-def _to_json(events: Iterable[Event]) -> str:
-    return json.dumps([event.value if event.kind == "told" else None for event in events])
-
-
-def _from_json(text: str) -> Iterator[Observation | None]:
-    """The observations; None stands for a question."""
-    for value in json.loads(text):
-        if value is None:
-            yield None
-        else:
-            (arch, epochs, replica), losses, seconds = value
-            yield Observation(Query(tuple(arch), epochs, replica), tuple(losses), seconds)
-
-
-# What it must not reach.
-
-
-def _no_trespass(trial: Trial, kind: str, expected: str) -> None:
-    found = [t for t in trial.trespasses if t.kind == kind]
-    if found:
-        shown = [f"{what} at {where}" if where else what for _, what, where in found[:4]]
-        raise CheckFailed(expected, ", ".join(shown))
-
-
-def no_other_randomness(trial: Trial) -> None:
-    """All chance comes from the stream it is given: no global generator, no entropy."""
-    _no_trespass(trial, RANDOMNESS, "draws from the given rng only")
-
-
-def no_clock(trial: Trial) -> None:
-    """It does not ask what time it is, nor sleeps."""
-    _no_trespass(trial, CLOCK, "a strategy that asks no clock: seconds come with observations")
-
-
-def no_files(trial: Trial) -> None:
-    """It opens, lists and changes no files; importing modules is none of this."""
-    _no_trespass(trial, FILES, "no file opened while the strategy runs")
-
-
-def no_network(trial: Trial) -> None:
-    """It opens no connection and starts no process."""
-    _no_trespass(trial, NETWORK, "no connection and no process while the strategy runs")
-
-
-def asks_no_table(trial: Trial) -> None:
-    """It calls nothing of the arena that answers from a table."""
-    _no_trespass(trial, TABLE, "answers from the oracle alone, each paid for")
-
-
-def holds_no_table(trial: Trial) -> None:
-    """No reference leads from it to a task, an oracle or a table's columns."""
-    strategy = trial.watched(trial.task)
-    oracle = trial.task.oracle(stream(0, trial.task.id, 0, "oracle"))
-    runner.run(strategy, oracle, runner.Budget(queries=trial.limits.queries))
-    for holder, name in ((strategy.strategy, "the strategy"), (trial.factory, "its factory")):
-        found = within_reach(holder, trial.task.table)
-        if found is not None:
-            raise CheckFailed("a strategy from which no table can be reached", f"{name}: {found}")
-
-
-def ignores_test_data(trial: Trial) -> str:
-    """Other test losses in the table do not change the run."""
-    if list(map(str, trial.run())) != list(map(str, trial.plain)):
-        return "its runs differ anyway, which hides it"
-    poisoned = trial.run(_poisoned(trial.task))
-    which = "the run on the table and that with the test column turned upside down"
-    same("the same run whatever the test column holds", trial.plain, poisoned, which)
-    return ""
-
-
-def _poisoned(task: Task) -> Task:
-    """The small task with its test column turned upside down."""
-    plain = task.table
-    found = Task(task.id, BENCHMARK, task.dataset)
-    found.table = Table(
-        plain.epochs,
-        {**plain.columns, "test": -plain.columns["test"][::-1]},
-        spelling=plain.spelling,
-        canonical=plain.canonical,
-        row_of=plain.row_of,
-        hash="poisoned",
-    )
-    return found
-
 
 # What it proposes.
 
@@ -350,17 +207,17 @@ def _always(info: StrategyInfo) -> bool:
 
 
 RULES: tuple[Rule, ...] = (
-    (same_seed_same_run, _always),
-    (same_run_in_another_process, _always),
-    (keeps_instances_apart, _always),
-    (resumes_by_replay, _always),
-    (no_other_randomness, _always),
-    (no_clock, _always),
-    (no_files, _always),
-    (no_network, _always),
-    (asks_no_table, _always),
-    (holds_no_table, _always),
-    (ignores_test_data, _always),
+    (reproducible.same_seed_same_run, _always),
+    (reproducible.same_run_in_another_process, _always),
+    (reproducible.keeps_instances_apart, _always),
+    (reproducible.resumes_by_replay, _always),
+    (access.no_other_randomness, _always),
+    (access.no_clock, _always),
+    (access.no_files, _always),
+    (access.no_network, _always),
+    (access.asks_no_table, _always),
+    (access.holds_no_table, _always),
+    (access.ignores_test_data, _always),
     (asks_for_full_epochs, lambda info: not info.multi_fidelity),
     (names_no_training_seed, _always),
     (survives_failures, _always),
@@ -389,7 +246,7 @@ def rules(
         check = proposes_valid_architectures
         yield check.__name__, task_id, partial(check, trial, task_id)
     for rule, applies in RULES:
-        if rule is same_run_in_another_process and trial.name is None:
+        if rule is reproducible.same_run_in_another_process and trial.name is None:
             continue  # no other process could find it
         if applies(trial.info):
             yield rule.__name__, "the small tasks", partial(rule, trial)

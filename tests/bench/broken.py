@@ -235,7 +235,7 @@ class TakesAnswersInAnyOrder:
 @strategy(multi_objective=True)
 def takes_several_losses(problem, rng):
     for arch in samples(problem, rng):
-        (_loss,) = (yield arch).losses
+        (_only,) = (yield arch).losses
 
 
 @strategy()

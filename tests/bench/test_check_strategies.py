@@ -1,6 +1,8 @@
 """Every check of a strategy can fail: a broken strategy for each, in broken.py."""
 
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -129,3 +131,14 @@ def test_an_import_is_no_trespass():
     """Modules that read their own files while they are imported, and at work later."""
     made = checks("optuna-qmc", only=["no-files", "no-clock", "no-other-randomness"], limits=QUICK)
     assert [finding.problem for finding in findings(made)] == [None] * 3
+
+
+def test_pytest_users_parametrise_it_in_three_lines(tmp_path):
+    text = (Path(__file__).parents[2] / "docs/extending.md").read_text()
+    example = "import pytest" + text.partition("import pytest")[2].partition("```")[0]
+    for name, failed in (("no_clock", "1 failed"), ("shares_weights", "1 passed")):
+        file = tmp_path / f"test_{name}.py"
+        file.write_text(example.replace("mine.py:mine", f"{BROKEN}:{name}"))
+        words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(file)]
+        done = subprocess.run([*words, "-k", "clock or sharing"], capture_output=True, text=True)
+        assert failed in done.stdout, done.stdout
