@@ -117,3 +117,23 @@ def stratified(
         drawn = places.astype(np.uint32)
         drawn += first
         yield drawn
+
+
+def tally(
+    classes: NDArray[np.int64], number: int, resamples: int, rng: np.random.Generator
+) -> NDArray[np.float32]:
+    """(resamples, number) how often each class is drawn when the runs are resampled.
+
+    ``classes`` (runs,) holds each run's class, below ``number``. (NumPy's multinomial gives the
+    same, several times as slowly.)
+    """
+    runs = len(classes)
+    found = np.empty((resamples, number), dtype=np.float32)
+    rows = max(1, _BLOCK // max(runs, number))
+    for start in range(0, resamples, rows):
+        count = min(rows, resamples - start)
+        drawn = rng.random((count, runs), dtype=np.float32) * np.float32(runs)
+        places = classes[drawn.astype(np.int32)] + np.arange(count)[:, None] * number
+        tallied = np.bincount(places.ravel(), minlength=count * number)
+        found[start : start + count] = tallied.reshape(count, number)
+    return found
