@@ -1,4 +1,4 @@
-"""Two strategies on one task, paired by seed: is there a difference, how large, or none to speak of.
+"""Two strategies on one task, paired by seed: whether they differ, by how much, or not to speak of.
 
 Values are losses, one a seed and strategy; less is better. The p-values are scipy's. A run that
 failed (NaN) counts as worse than any that finished, and is counted; a seed that only one of the two
@@ -61,7 +61,8 @@ def _worst_last(a: Floats, b: Floats) -> tuple[Floats, Floats]:
 class Comparison:
     """What is known of ``first`` against ``second`` on ``task``.
 
-    ``difference`` is the median over seeds of first less second, in units of the loss; ``p`` the
+    ``difference`` is the median over seeds of first less second, in units of the loss, and ``sign``
+    the sign of the sum of their signed ranks: negative where the first is better. ``p`` is the
     two-sided p-value of ``test`` and ``corrected`` the same after Holm's correction over the family
     of comparisons made together; ``equivalence`` the p-value of the equivalence test with
     ``margin``, NaN if there was none. ``refused`` says why there is no test.
@@ -74,6 +75,7 @@ class Comparison:
     unpaired: int
     failed: int
     difference: float
+    sign: float
     effect: float
     p: float
     corrected: float
@@ -95,7 +97,7 @@ class Comparison:
         equivalent = self.equivalence < alpha
         if self.corrected < alpha:
             better, worse = self.first, self.second
-            if self.effect < 0.5 or (self.effect == 0.5 and self.difference > 0):
+            if self.sign > 0:
                 better, worse = worse, better
             words = f"{better} is better than {worse} {where}({facts})"
             if equivalent:
@@ -211,6 +213,8 @@ def _one(
     test: str,
     margin: float | None,
 ) -> Comparison:
+    from scipy.stats import rankdata
+
     a, b, unpaired = pair(values, others)
     failed = int(np.isnan(a).sum() + np.isnan(b).sum())
     finished = ~np.isnan(a) & ~np.isnan(b)
@@ -218,10 +222,13 @@ def _one(
     facts = (task, first, second, len(a), unpaired, failed, difference)
     if len(a) < 2:
         why = f"they have {len(a)} seed{'s' * (len(a) != 1)} in common, a test needs two"
-        return Comparison(*facts, np.nan, np.nan, np.nan, test, margin, np.nan, why)
+        nothing = (np.nan, np.nan, np.nan, np.nan)
+        return Comparison(*facts, *nothing, test, margin, np.nan, why)
     filled, others_filled = _worst_last(a, b)
+    differences = filled - others_filled
+    sign = float(np.sign(rankdata(abs(differences)) @ np.sign(differences)))
     same = np.nan
     if margin is not None:
         same = equivalence(a - b, margin) if finished.all() else 1.0
-    p = p_value(filled - others_filled, test)
-    return Comparison(*facts, a12(a, b), p, np.nan, test, margin, same)
+    p = p_value(differences, test)
+    return Comparison(*facts, sign, a12(a, b), p, np.nan, test, margin, same)
