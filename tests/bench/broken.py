@@ -133,7 +133,7 @@ class HoldsAColumn:
     """Took an array of the table's along; it never looks at it."""
 
     def __init__(self, problem, rng):
-        from nasarena.bench.check_tasks import small
+        from nasarena.bench.check.tasks import small
 
         self.column = small("conditional").table.columns["validation"][:5, 0]
         self.samples = samples(problem, rng)

@@ -12,7 +12,7 @@ import pytest
 from nasarena.bench import checks, registry
 from nasarena.bench.check import Limits
 
-MODELS = ("gradient", "model", "multi-objective", "optuna", "policy gradient")
+MODELS = ("gradient", "model", "multi-objective", "optuna", "peers", "policy gradient")
 """Families that train something between queries."""
 REDUCED = {
     "optuna-gp": {"limits": Limits(queries=6, long=8), "settings": {"n_startup_trials": 3}},
@@ -25,12 +25,20 @@ LSTM = {
     "ppo": {"controller": "lstm", "batch": 4, "epochs": 2},
     "reinforce": {"controller": "lstm"},
 }
-TORCH = ("optuna-gp",)
+NEEDS = {
+    "nevergrad": (pytest.mark.peers, "nevergrad"),
+    "optuna-gp": (pytest.mark.torch, "torch"),
+    "pymoo": (pytest.mark.peers, "pymoo"),
+    "random-forest": (pytest.mark.models, "sklearn"),
+    "smac": (pytest.mark.peers, "smac"),
+    "syne-tune": (pytest.mark.peers, "syne_tune"),
+}
+"""By strategy: the mark, and the package without which it is skipped."""
 
 
 def cases():
     for name in registry.strategy_names():
-        marks = [pytest.mark.torch] if name in TORCH else []
+        marks = [NEEDS[name][0]] if name in NEEDS else []
         yield pytest.param(name, {}, marks=marks, id=name)
     for name, settings in LSTM.items():
         reduced = {"limits": Limits(queries=8, long=12), "settings": settings}
@@ -39,10 +47,10 @@ def cases():
 
 @pytest.mark.parametrize(("name", "reduced"), list(cases()))
 def test_strategy(name, reduced):
-    if name in TORCH or reduced:
+    if reduced:
         pytest.importorskip("torch")
-    if name == "random-forest":
-        pytest.importorskip("sklearn")
+    if name in NEEDS:
+        pytest.importorskip(NEEDS[name][1])
     family = registry.strategy_factory(name).info.family
     made = checks(name, quick=family in MODELS, **(reduced or REDUCED.get(name, {})))
     assert len(made) > 20

@@ -5,8 +5,11 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from nasarena.bench import check_oracle, check_space, check_table, checks
-from nasarena.bench.check_tasks import BENCHMARK, small
+from nasarena.bench import checks
+from nasarena.bench.check import oracle as check_oracle
+from nasarena.bench.check import space as check_space
+from nasarena.bench.check import table as check_table
+from nasarena.bench.check.tasks import BENCHMARK, small
 from nasarena.bench.errors import CheckFailed
 from nasarena.bench.oracle import TableOracle
 from nasarena.bench.task import Task

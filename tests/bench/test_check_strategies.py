@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from nasarena.bench import check_strategy as rules
 from nasarena.bench import checks, runner
 from nasarena.bench.check import QUICK, Limits, findings
+from nasarena.bench.check import strategy as rules
 from nasarena.bench.errors import CheckFailed
 
 BROKEN = f"{Path(__file__).parent}/broken.py"

@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..spaces import Arch, Table
-from .errors import CheckFailed, InvalidProposal
-from .task import Task
-from .types import Oracle, Query
+from ...spaces import Arch, Table
+from ..errors import CheckFailed, InvalidProposal
+from ..task import Task
+from ..types import Oracle, Query
 
 FEW = 30
 

@@ -18,7 +18,7 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spaces import (
+from ...spaces import (
     Arch,
     Column,
     Condition,
@@ -29,9 +29,9 @@ from ..spaces import (
     Table,
     TableBenchmark,
 )
-from ..spaces.table import Rows
-from . import registry
-from .task import Task
+from ...spaces.table import Rows
+from .. import registry
+from ..task import Task
 
 DATASETS = ("conditional", "plain", "pool")
 EPOCHS = (1, 3, 9)

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from .check_process import run_elsewhere
-from .check_trial import Event, Trial, same
-from .errors import CheckFailed
-from .runner import stream
-from .types import Observation, Problem, Query
+from ..errors import CheckFailed
+from ..runner import stream
+from ..types import Observation, Problem, Query
+from .process import run_elsewhere
+from .trial import Event, Trial, same
 
 
 def same_seed_same_run(trial: Trial) -> None:

@@ -13,10 +13,10 @@ from random import Random
 
 import numpy as np
 
-from ..spaces import Arch, CellSpace, SearchSpace
-from .check_guard import Guard
-from .errors import CheckFailed
-from .task import Task
+from ...spaces import Arch, CellSpace, SearchSpace
+from ..errors import CheckFailed
+from ..task import Task
+from .guard import Guard
 
 SAMPLES = 2000
 FEW = 100
@@ -268,7 +268,7 @@ def rules(
     space: SearchSpace, tasks: list[Task]
 ) -> Iterator[tuple[str, str, Callable[[], str | None]]]:
     """Name, place and call of every check of the space, then of each of its tables."""
-    from .check_table import TABLE_RULES
+    from .table import TABLE_RULES
 
     for rule in ALONE:
         if rule is not cells_are_graphs or isinstance(space, CellSpace):

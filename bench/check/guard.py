@@ -27,10 +27,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..spaces import Table, TableBenchmark
-from . import registry, runner
-from .oracle import TableOracle
-from .task import Task
+from ...spaces import Table, TableBenchmark
+from .. import registry, runner
+from ..oracle import TableOracle
+from ..task import Task
 
 RANDOMNESS, CLOCK, FILES, NETWORK, TABLE = "randomness", "clock", "files", "network", "table"
 

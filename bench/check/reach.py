@@ -12,9 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from ..spaces import Table, TableBenchmark
-from .oracle import TableOracle
-from .task import Task
+from ...spaces import Table, TableBenchmark
+from ..oracle import TableOracle
+from ..task import Task
 
 MAX_OBJECTS = 500_000
 _TABLES = (Table, TableBenchmark, Task, TableOracle)

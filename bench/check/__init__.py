@@ -13,14 +13,14 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from ..spaces import SearchSpace
-from . import registry
-from .check_tasks import BENCHMARK, DATASETS, one_of_each_space
-from .check_tasks import task as task_of
-from .check_trial import FULL, QUICK, Limits, Trial
-from .errors import CheckFailed, NasarenaError, UnknownName
-from .task import Task
-from .types import StrategyFactory
+from ...spaces import SearchSpace
+from .. import registry
+from ..errors import CheckFailed, NasarenaError, UnknownName
+from ..task import Task
+from ..types import StrategyFactory
+from .tasks import BENCHMARK, DATASETS, one_of_each_space
+from .tasks import task as task_of
+from .trial import FULL, QUICK, Limits, Trial
 
 
 class Finding(NamedTuple):
@@ -129,7 +129,7 @@ Found = Iterator[tuple[str, str, Callable[[], str | None]]]
 
 
 def _strategy_checks(trial: Trial, tasks: Sequence[str] | None) -> Found:
-    from .check_strategy import rules
+    from .strategy import rules
 
     chosen = registry.task_names() if tasks is None else tasks
     registered = one_of_each_space(chosen) if tasks is None else tasks
@@ -137,14 +137,14 @@ def _strategy_checks(trial: Trial, tasks: Sequence[str] | None) -> Found:
 
 
 def _space_checks(subjects: list[tuple[SearchSpace, list[Task]]]) -> Found:
-    from .check_space import rules
+    from .space import rules
 
     for space, tasks in subjects:
         yield from rules(space, tasks)
 
 
 def _oracle_checks(tasks: list[Task]) -> Found:
-    from .check_oracle import rules
+    from .oracle import rules
 
     for task in tasks:
         yield from rules(task)

@@ -12,16 +12,15 @@ from math import inf, nan
 from time import perf_counter
 from typing import Any
 
-from . import check_access as access
-from . import check_reproducible as reproducible
-from . import runner
-from .check_tasks import small
-from .check_tasks import task as task_of
-from .check_trial import Failing, Trial, proposals, told
-from .errors import CheckFailed, ExperimentError
-from .runner import stream
-from .task import Task
-from .types import Observation, Proposal, Query, StrategyInfo
+from .. import runner
+from ..errors import CheckFailed, ExperimentError
+from ..runner import stream
+from ..task import Task
+from ..types import Observation, Proposal, Query, StrategyInfo
+from . import access, reproducible
+from .tasks import small
+from .tasks import task as task_of
+from .trial import Failing, Trial, proposals, told
 
 WORKERS = (1, 2, 3, 5, 8, 16)
 

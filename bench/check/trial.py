@@ -8,13 +8,11 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from . import runner
-from .check_guard import Guard, Trespass
-from .check_tasks import small
-from .errors import CheckFailed
-from .runner import Budget, stream
-from .task import Task
-from .types import (
+from .. import runner
+from ..errors import CheckFailed
+from ..runner import Budget, stream
+from ..task import Task
+from ..types import (
     Answer,
     Observation,
     Oracle,
@@ -24,6 +22,8 @@ from .types import (
     StrategyFactory,
     StrategyInfo,
 )
+from .guard import Guard, Trespass
+from .tasks import small
 
 
 class Limits(NamedTuple):

@@ -7,10 +7,10 @@ import os
 import subprocess
 import sys
 
-from .check_trial import Limits, Trial
-from .errors import CheckFailed
+from ..errors import CheckFailed
+from .trial import Limits, Trial
 
-_CODE = "import nasarena.bench.check_process as process; process.main()"
+_CODE = "import nasarena.bench.check.process as process; process.main()"
 
 
 def run_elsewhere(trial: Trial) -> tuple[list[str], list[str]]:
@@ -49,9 +49,9 @@ def main() -> None:
     """The other process: reads the order, prints one line of JSON."""
     order = json.load(sys.stdin)
     sys.path[:] = order["path"]
-    from . import registry
-    from .check_guard import FILES, NETWORK, Guard
-    from .check_tasks import small
+    from .. import registry
+    from .guard import FILES, NETWORK, Guard
+    from .tasks import small
 
     task = small(order["dataset"])
     _ = task.problem, registry.strategy_names()  # what the arena itself reads

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from ..spaces import Table
-from . import runner
-from .check_guard import CLOCK, FILES, NETWORK, RANDOMNESS, TABLE
-from .check_reach import within_reach
-from .check_tasks import BENCHMARK
-from .check_trial import Trial, same
-from .errors import CheckFailed
-from .runner import stream
-from .task import Task
+from ...spaces import Table
+from .. import runner
+from ..errors import CheckFailed
+from ..runner import stream
+from ..task import Task
+from .guard import CLOCK, FILES, NETWORK, RANDOMNESS, TABLE
+from .reach import within_reach
+from .tasks import BENCHMARK
+from .trial import Trial, same
 
 
 def _no_trespass(trial: Trial, kind: str, expected: str) -> None:
