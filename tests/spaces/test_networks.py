@@ -1,0 +1,82 @@
+"""Networks built from architectures have the published numbers of parameters and operations."""
+
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from nasarena.bench import registry
+from nasarena.spaces import nasbench201
+
+pytestmark = pytest.mark.torch
+torch = pytest.importorskip("torch")
+
+from nasarena.spaces.flops import flops, parameters  # noqa: E402
+from nasarena.spaces.nasbench201_network import Network  # noqa: E402
+
+PROXIES = Path(__file__).parents[3] / "shared/data/nb201_zero-cost_proxies_cifar10.csv.gz"
+
+
+def on_meta(arch, classes=10):
+    with torch.device("meta"):
+        return Network(arch, classes)
+
+
+@pytest.fixture(scope="module")
+def alike():
+    """One architecture for each way to take six operations of five: the layers are the same."""
+    found = defaultdict(list)
+    for arch in nasbench201.SPACE:
+        found[tuple(sorted(arch))].append(arch)
+    assert len(found) == 210
+    return found
+
+
+def test_parameters_are_the_tables(alike):
+    """In millions, for every cell and training seed but the 204 cells that are odd as published."""
+    task = registry.task("nasbench201/cifar10")
+    recorded = task.table.columns["parameters"][:, 0, :]
+    odd = set()
+    for archs in alike.values():
+        built = parameters(on_meta(archs[0])) / 1e6
+        for arch in archs:
+            row = recorded[task.table.row_of[task.space.index(arch)]]
+            if not np.allclose(row[~np.isnan(row)], built, rtol=0, atol=5e-7):
+                odd.add(arch)
+    assert len(odd) == 204
+
+
+@pytest.mark.skipif(not PROXIES.is_file(), reason=f"{PROXIES} is not there")
+def test_parameters_and_operations_are_those_published_for_9445_cells(alike):
+    published = pd.read_csv(PROXIES)
+    assert len(published) == 9445
+    image = torch.zeros(1, 3, 32, 32, device="meta")
+    built = {}
+    for key, archs in alike.items():
+        network = on_meta(archs[0])
+        built[key] = parameters(network), flops(network, image)
+    keys = [tuple(sorted(nasbench201.SPACE.parse(text))) for text in published["net_str"]]
+    found = np.array([built[key] for key in keys]) / 1e6
+    assert found == pytest.approx(published[["params", "flops"]].to_numpy(), abs=5e-7)
+
+
+def test_a_network_can_be_trained():
+    network = Network((3, 1, 2, 4, 0, 3), classes=7, width=4, cells=1)
+    logits = network(torch.randn(5, 3, 16, 16))
+    assert logits.shape == (5, 7)
+    logits.square().sum().backward()
+    assert all(p.grad is not None and p.grad.isfinite().all() for p in network.parameters())
+
+
+def test_a_node_is_the_sum_of_what_comes_in():
+    """Skips alone: every way from input to output passes the input on."""
+    network = Network((1, 1, 1, 1, 1, 1), classes=2)
+    cell = network.features[2]
+    x = torch.randn(2, 16, 8, 8)
+    assert torch.allclose(cell(x), 4 * x)
+    lone = Network((0, 0, 0, 1, 0, 0), classes=2).features[2]
+    assert torch.equal(lone(x), x)
+    nothing = Network((0,) * 6, classes=2).features[2]
+    assert torch.equal(nothing(x), torch.zeros_like(x))
