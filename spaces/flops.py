@@ -28,7 +28,7 @@ def flops(network: nn.Module, *inputs: Tensor) -> int:
     """
     counted = 0
 
-    def count(module: nn.Module, given: Any, result: Any) -> None:
+    def count(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
         nonlocal counted
         counted += _operations(module, given[0], result[0] if isinstance(result, tuple) else result)
 
@@ -37,7 +37,7 @@ def flops(network: nn.Module, *inputs: Tensor) -> int:
     return counted
 
 
-def _operations(module: nn.Module, given: Tensor, result: Tensor) -> int:
+def _operations(module: nn.Module, given: Any, result: Any) -> int:
     match module:
         case nn.Conv1d() | nn.Conv2d():
             return result.numel() * module.weight[0].numel()
@@ -56,15 +56,16 @@ def _operations(module: nn.Module, given: Tensor, result: Tensor) -> int:
         case nn.Linear():
             return result.numel() * module.in_features
         case nn.RNNBase():
-            positions = given.shape[0] * given.shape[1]
+            packed = isinstance(given, nn.utils.rnn.PackedSequence)
+            positions = len(given.data) if packed else given.shape[0] * given.shape[1]
             weights = sum(p.numel() for n, p in module.named_parameters() if "weight" in n)
             return positions * weights
         case nn.MultiheadAttention():
-            return _attention(module, given)
+            return _attention(given)
     return 0
 
 
-def _attention(module: nn.MultiheadAttention, given: Tensor) -> int:
+def _attention(given: Tensor) -> int:
     """Projections of queries, keys, values and output, and both products of the attention."""
     batch, length, size = given.shape
     return batch * length * size * (4 * size + 2 * length)
