@@ -123,7 +123,10 @@ class Attention(nn.Module):
 
 
 class MaxPool(nn.Module):
+    """Over three tokens; padding never wins."""
+
     def forward(self, x: Tensor, there: Tensor) -> Tensor:
+        x = x.masked_fill(~there, -1e4)
         return nn.functional.max_pool1d(x.transpose(1, 2), 3, 1, 1).transpose(1, 2)
 
 

@@ -2,17 +2,23 @@
 
 from collections import defaultdict
 from pathlib import Path
+from random import Random
 
 import numpy as np
 import pandas as pd
 import pytest
 
 from nasarena.bench import registry
-from nasarena.spaces import nasbench201
+from nasarena.spaces import growing, nasbench201, text_encoder, translation
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
+from nasarena.spaces import (  # noqa: E402
+    growing_network,
+    text_encoder_network,
+    translation_network,
+)
 from nasarena.spaces.flops import flops, parameters  # noqa: E402
 from nasarena.spaces.nasbench201_network import Network  # noqa: E402
 
@@ -80,3 +86,65 @@ def test_a_node_is_the_sum_of_what_comes_in():
     assert torch.equal(lone(x), x)
     nothing = Network((0,) * 6, classes=2).features[2]
     assert torch.equal(nothing(x), torch.zeros_like(x))
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_text_encoders_do_not_see_padding(seed):
+    rng = Random(seed)
+    arch = text_encoder.SPACE.sample(rng)
+    torch.manual_seed(seed)
+    network = text_encoder_network.Network(arch, 3, vocabulary=50)
+    tokens = torch.randint(1, 50, (4, 12))
+    tokens[0, 5:] = text_encoder_network.PAD
+    tokens[1] = text_encoder_network.PAD
+    network(tokens).sum().backward()
+    network.eval()
+    logits = network(tokens)
+    assert logits.shape == (4, 3) and logits.isfinite().all()
+    longer = torch.cat([tokens, torch.zeros(4, 3, dtype=torch.long)], dim=1)
+    assert torch.allclose(network(longer), logits, atol=1e-5)
+    assert flops(network, tokens) > 0
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_translators_read_no_padding_and_nothing_that_comes_later(seed):
+    rng = Random(seed)
+    arch = translation.SPACE.sample(rng)
+    torch.manual_seed(seed)
+    network = translation_network.Network(arch, 40, 30).eval()
+    source = torch.randint(3, 40, (4, 9))
+    source[0, 4:] = 0
+    target = torch.randint(3, 30, (4, 7))
+    logits = network(source, target)
+    assert logits.shape == (4, 7, 30) and logits.isfinite().all()
+    longer = torch.cat([source, torch.zeros(4, 2, dtype=torch.long)], dim=1)
+    assert torch.allclose(network(longer, target), logits, atol=1e-4)
+    changed = target.clone()
+    changed[:, 5:] = 3
+    assert torch.allclose(network(source, changed)[:, :5], logits[:, :5], atol=1e-4)
+    written = network.translate(source, 6)
+    greedy = network(source, torch.cat([torch.full((4, 1), 1), written], dim=1))
+    assert (greedy[:, 0].argmax(-1) == written[:, 0]).all()
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_growing_networks_take_images_of_any_size(seed):
+    rng = Random(seed)
+    arch = growing.SPACE.sample(rng)
+    for height, width in ((8, 8), (28, 28), (5, 7)):
+        network = growing_network.Network(arch, 4, channels=3, height=height, width=width)
+        assert network(torch.randn(2, 3, height, width)).shape == (2, 4)
+    same = growing_network.Network(growing.SPACE.canonical(arch), 4)
+    assert parameters(same) == parameters(growing_network.Network(arch, 4))
+
+
+def test_the_simplest_are_a_perceptron_and_a_bag_of_words():
+    perceptron = growing_network.Network(growing.SPACE.simplest(), 10)
+    assert [type(m) for m in perceptron.modules() if not list(m.children())][-1] is torch.nn.Linear
+    assert parameters(perceptron) == 8 * 8 * 10 + 10
+    bag = text_encoder_network.Network(text_encoder.SPACE.simplest(), 2, vocabulary=100).eval()
+    tokens = torch.randint(1, 100, (3, 8))
+    assert torch.allclose(bag(tokens), bag(tokens.flip(1)), atol=1e-6)
+    assert growing.SPACE.describe(growing.SPACE.small_cnn()) == (
+        "conv_3x3(8) → conv_3x3(16) → linear"
+    )
