@@ -1,0 +1,1 @@
+"""Live tasks: the answer comes from training a network. Needs ``pip install "nasarena[live]"``."""
