@@ -63,6 +63,7 @@ BENCHMARKS: dict[str, str] = {
     "nasbench201": "nasarena.spaces.nasbench201:BENCHMARK",
     "nasbench-graph": "nasarena.spaces.nasbench_graph:BENCHMARK",
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
+    "live": "nasarena.bench.live.benchmark:BENCHMARK",
 }
 REPORT = "nasarena.reports:write_report"
 
@@ -196,4 +197,8 @@ def task(task_id: str) -> Task:
     found = benchmark(name)
     if dataset not in found.datasets:
         raise UnknownName("task", stem, (f"{name}/{d}" for d in found.datasets))
-    return Task(task_id, found, dataset, tuple(filter(None, objectives.split("+"))))
+    further = tuple(filter(None, objectives.split("+")))
+    # A benchmark whose answers come from elsewhere than a table makes its own tasks.
+    make = getattr(found, "task", None)
+    made: Task = make(task_id, dataset, further) if make else Task(task_id, found, dataset, further)
+    return made
