@@ -30,14 +30,15 @@ def flops(network: nn.Module, *inputs: Tensor) -> int:
 
     def count(module: nn.Module, given: tuple[Any, ...], result: Any) -> None:
         nonlocal counted
-        counted += _operations(module, given[0], result[0] if isinstance(result, tuple) else result)
+        first = result[0] if isinstance(result, tuple) else result
+        counted += int(_operations(module, given[0], first))
 
     with _hooked(network, count), torch.no_grad(), _evaluating(network):
         network(*inputs)
     return counted
 
 
-def _operations(module: nn.Module, given: Any, result: Any) -> int:
+def _operations(module: nn.Module, given: Any, result: Any) -> Any:
     match module:
         case nn.Conv1d() | nn.Conv2d():
             return result.numel() * module.weight[0].numel()

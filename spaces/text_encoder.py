@@ -19,7 +19,7 @@ _PRESENT = frozenset(range(1, len(OPERATIONS)))
 
 
 def _decisions() -> list[Decision]:
-    found = []
+    found: list[Decision] = []
     for node in range(1, NODES + 1):
         place = len(found)
         found.append(Decision(f"node{node}", OPERATIONS))

@@ -85,7 +85,8 @@ class Convolution(nn.Module):
         self.convolution = nn.Conv1d(width, width, kernel, padding=kernel // 2)
 
     def forward(self, x: Tensor, there: Tensor) -> Tensor:
-        return self.convolution(x.transpose(1, 2)).transpose(1, 2).relu()
+        y: Tensor = self.convolution(x.transpose(1, 2))
+        return y.transpose(1, 2).relu()
 
 
 class Recurrent(nn.Module):
@@ -148,5 +149,5 @@ class Pool(nn.Module):
             last = (count - 1).unsqueeze(-1).expand(-1, 1, x.shape[-1])
             return x.gather(1, last).squeeze(1)
         assert self.score is not None
-        weights = self.score(x).masked_fill(~there, -1e4).softmax(dim=1)
-        return (weights * x).sum(dim=1)
+        scores: Tensor = self.score(x)
+        return (scores.masked_fill(~there, -1e4).softmax(dim=1) * x).sum(dim=1)

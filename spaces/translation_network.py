@@ -185,5 +185,5 @@ class SelfAttention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         length = x.shape[1]
         later = torch.ones(length, length, dtype=torch.bool, device=x.device).triu(1)
-        out, _ = self.attention(x, x, x, attn_mask=later, need_weights=False)
+        out: Tensor = self.attention(x, x, x, attn_mask=later, need_weights=False)[0]
         return out

@@ -99,15 +99,17 @@ def split(
         raise DataError(f"{name}: {len(kept)} different pairs are too few to split (20 at least)")
     parts = _shares(kept, labels)
     made = [
-        Part(_take(inputs, rows), _take(targets, rows).astype(np.int64))
+        Part(take(inputs, rows), take(targets, rows).astype(np.int64))
         if labels is not None
-        else Part(_take(inputs, rows), _take(targets, rows))
+        else Part(take(inputs, rows), take(targets, rows))
         for rows in parts
     ]
-    return Dataset(name, kind, *made, tuple(classes), citation)
+    train, validation, test = made
+    return Dataset(name, kind, train, validation, test, tuple(classes), citation)
 
 
-def _take(values: Any, rows: NDArray[np.int64]) -> Any:
+def take(values: Any, rows: NDArray[np.int64]) -> Any:
+    """Some rows of an array, or of a list."""
     return values[rows] if isinstance(values, np.ndarray) else [values[i] for i in rows]
 
 
@@ -371,9 +373,15 @@ def cifar(name: str, folder: str) -> Dataset:
         rows, test_size=0.25, random_state=SPLIT_SEED, stratify=labels
     )
     test = Part(*_cifar_files(Path(folder), testing, width, which))
-    parts = [Part(inputs[part], labels[part]) for part in (train, validation)]
-    citation = "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images"
-    return Dataset(name, "images", *parts, test, tuple(classes), citation)
+    return Dataset(
+        name,
+        "images",
+        Part(inputs[train], labels[train]),
+        Part(inputs[validation], labels[validation]),
+        test,
+        tuple(classes),
+        "Krizhevsky 2009, Learning Multiple Layers of Features from Tiny Images",
+    )
 
 
 def _cifar_files(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import torch
@@ -11,13 +12,14 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...spaces import Arch, SearchSpace
-from .data import Dataset
+from .data import Dataset, Part, take
 from .tokens import Tokenizer
 from .trainer import Batches, seed_of
 from .training import Training
 
 Build = Callable[[Arch], nn.Module]
 EVALUATION_BATCH = 512
+PARTS = ("train", "validation", "test")
 
 
 class Classification:
@@ -28,26 +30,21 @@ class Classification:
         self._metric = training.metric
         self._smoothing = training.label_smoothing
         self._augment = training.augment and self.images
-        rows = chosen(len(dataset.train), training.examples)
+        taken = {name: taken_part(dataset, name, training) for name in PARTS}
         if self.images:
             encode = _pixels(dataset)
         else:
             self.tokenizer = Tokenizer(
-                [dataset.train.inputs[i] for i in rows],
-                size=training.vocabulary,
-                longest=training.longest,
+                taken["train"].inputs, size=training.vocabulary, longest=training.longest
             )
-            encode = lambda texts: torch.from_numpy(self.tokenizer.encode(list(texts)))  # noqa: E731
-        self.parts = {}
-        for name in ("train", "validation", "test"):
-            part = getattr(dataset, name)
-            inputs, targets = part.inputs, part.targets
-            if name == "train" and len(rows) < len(part):
-                inputs = inputs[rows] if self.images else [inputs[i] for i in rows]
-                targets = targets[rows]
-            self.parts[name] = Batches(
-                encode(inputs).to(device), torch.from_numpy(targets).to(device)
-            )
+            encode = self._tokens
+        self.parts = {
+            name: Batches(encode(part.inputs).to(device), torch.from_numpy(part.targets).to(device))
+            for name, part in taken.items()
+        }
+
+    def _tokens(self, texts: list[str]) -> Tensor:
+        return torch.from_numpy(self.tokenizer.encode(texts))
 
     @property
     def train(self) -> Batches:
@@ -83,23 +80,18 @@ class Translating:
         self._metric = training.metric
         self._smoothing = training.label_smoothing
         self._longest = training.longest + 2
-        rows = chosen(len(dataset.train), training.examples)
-        train = [
-            [values[i] for i in rows] for values in (dataset.train.inputs, dataset.train.targets)
-        ]
-        self.source, self.target = (
-            Tokenizer(texts, size=training.vocabulary, longest=training.longest) for texts in train
-        )
-        self.texts = {"train": train[1]}
-        self.parts = {}
-        for name in ("train", "validation", "test"):
-            part = getattr(dataset, name)
-            inputs, targets = train if name == "train" else (part.inputs, part.targets)
-            self.texts[name] = targets
-            self.parts[name] = Batches(
-                torch.from_numpy(self.source.encode(inputs)).to(device),
-                torch.from_numpy(self.target.encode(targets, marked=True)).to(device),
+        taken = {name: taken_part(dataset, name, training) for name in PARTS}
+        size, longest = training.vocabulary, training.longest
+        self.source = Tokenizer(taken["train"].inputs, size=size, longest=longest)
+        self.target = Tokenizer(taken["train"].targets, size=size, longest=longest)
+        self.texts = {name: part.targets for name, part in taken.items()}
+        self.parts = {
+            name: Batches(
+                torch.from_numpy(self.source.encode(part.inputs)).to(device),
+                torch.from_numpy(self.target.encode(part.targets, marked=True)).to(device),
             )
+            for name, part in taken.items()
+        }
 
     @property
     def train(self) -> Batches:
@@ -150,16 +142,17 @@ class Translating:
         return float(BLEU(force=True).corpus_score(written, [self.texts[part]]).score)
 
 
-def chosen(examples: int, limit: int | None) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
-    """Which training examples are used: all, or a fixed random choice."""
-    if limit is None or limit >= examples:
-        return np.arange(examples)
-    return np.sort(np.random.default_rng(0).permutation(examples)[:limit])
+def taken_part(dataset: Dataset, name: str, training: Training) -> Part:
+    """The examples of a part that are used: all, or a fixed random choice."""
+    part: Part = getattr(dataset, name)
+    limit = training.examples if name == "train" else training.measured
+    if limit is None or limit >= len(part):
+        return part
+    rows = np.sort(np.random.default_rng(0).permutation(len(part))[:limit])
+    return Part(*(take(values, rows) for values in (part.inputs, part.targets)))
 
 
-def _pixels(
-    dataset: Dataset,
-) -> Callable[[np.ndarray[tuple[int, ...], np.dtype[np.uint8]]], Tensor]:
+def _pixels(dataset: Dataset) -> Callable[[Any], Tensor]:
     """Standardizes images by the training part's mean and deviation of each channel."""
     train = torch.from_numpy(dataset.train.inputs).float()
     mean = train.mean(dim=(0, 2, 3), keepdim=True)

@@ -91,8 +91,9 @@ class Trainer:
         self.device, self.training, self.seed = device, training, seed
         self.objective = objective
         cuda = device.type == "cuda"
-        layout = torch.channels_last if cuda and objective.images else torch.preserve_format
-        self.network = network.to(device, memory_format=layout)
+        self.network = network.to(device)
+        if cuda and objective.images:
+            self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._run = torch.compile(self.network) if training.compile else self.network
         self.optimizer = self._optimizer()
         self._amp = cuda

@@ -36,6 +36,7 @@ class Training:
         label_smoothing: share of the target spread over all classes.
         augment: shift by up to an eighth of the side, and for images wider than 28 pixels mirror.
         examples: so many of the training part at most, a fixed random choice.
+        measured: so many examples of the validation and of the test part at most.
         vocabulary: tokens of a text's or a language's vocabulary, at most.
         longest: tokens kept of a text.
         replicas: training seeds that the oracle draws from.
@@ -56,6 +57,7 @@ class Training:
     label_smoothing: float = 0.0
     augment: bool = False
     examples: int | None = None
+    measured: int | None = None
     vocabulary: int = 4000
     longest: int = 48
     replicas: int = 1000
