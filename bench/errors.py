@@ -38,3 +38,11 @@ class InvalidProposal(NasarenaError):
 
 class RunFailed(NasarenaError):
     """A run ended by its strategy's or oracle's fault; names strategy, seed and step."""
+
+
+class CheckFailed(NasarenaError, AssertionError):
+    """A rule that was not kept: what was expected and what came."""
+
+    def __init__(self, expected: str, came: str) -> None:
+        super().__init__(f"expected {expected}; came {came}")
+        self.expected, self.came = expected, came

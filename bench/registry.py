@@ -35,6 +35,15 @@ _SAMPLERS = (
     "bruteforce",
     "partialfixed",
 )
+_PRUNERS = (
+    "median",
+    "percentile",
+    "successive-halving",
+    "hyperband",
+    "patient",
+    "threshold",
+    "wilcoxon",
+)
 STRATEGIES: dict[str, str] = {
     "random": "nasarena.strategies.random_search:RandomSearch",
     "exhaustive": "nasarena.strategies.exhaustive:Exhaustive",
@@ -57,7 +66,15 @@ STRATEGIES: dict[str, str] = {
     "zero-cost": "nasarena.strategies.zero_cost:ZeroCost",
     "nsga2": "nasarena.strategies.nsga2:NSGA2",
     "parego": "nasarena.strategies.parego:ParEGO",
+    "nevergrad": "nasarena.strategies.nevergrad_optimizer:Nevergrad",
+    "pymoo": "nasarena.strategies.pymoo_algorithm:Pymoo",
+    "smac": "nasarena.strategies.smac:SMAC",
+    "syne-tune": "nasarena.strategies.syne_tune_scheduler:SyneTune",
     **{f"optuna-{name}": f"nasarena.strategies.optuna_sampler:optuna_{name}" for name in _SAMPLERS},
+    **{
+        f"optuna-{name}": f"nasarena.strategies.optuna_pruner:optuna_{name.replace('-', '_')}"
+        for name in _PRUNERS
+    },
 }
 BENCHMARKS: dict[str, str] = {
     "nasbench201": "nasarena.spaces.nasbench201:BENCHMARK",

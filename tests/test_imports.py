@@ -98,6 +98,7 @@ def test_the_public_surface():
         "Query",
         "Strategy",
         "StrategyInfo",
+        "checks",
         "strategy",
     ]
     assert nasarena.reports.__all__ == ["FORMATS", "write_report"]

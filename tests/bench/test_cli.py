@@ -81,6 +81,10 @@ def test_options_go_before_the_file(nasarena, tmp_path):
         (["describe", "nasbench201/cifar10+latenc"], "did you mean 'latency'"),
         (["verify", "."], "not a results folder"),
         (["check", "randm"], "did you mean 'random'"),
+        (["check", "space:nasbench20"], "did you mean 'nasbench201'"),
+        (["check", "oracle:nasbench201/cifar1"], "unknown task 'nasbench201/cifar1'"),
+        (["check", "random", "--only", "no-clok"], "did you mean 'no-clock'"),
+        (["check", "random", "--set", "replace"], "expected key=value"),
     ],
 )
 def test_misuse_is_one_line_and_exit_code_2(nasarena, tmp_path, monkeypatch, words, message):
@@ -121,22 +125,42 @@ def test_describe(nasarena):
     assert (fcnet["architectures"], fcnet["unique"], fcnet["replicas"]) == (62208, 62208, 4)
 
 
-def test_check_passes_a_good_strategy_and_finds_what_is_wrong(nasarena):
-    assert nasarena("check", "random", "--tasks", TASK)[0] == 0
-    broken = {
-        "raises": "planted",
-        "invalid": "not an architecture",
-        "uses_global_random": "two runs from the same seed part",
-        "shares_state": "part at step",
-        "trips_over_inf": "OverflowError",
-        "NotReallyAsynchronous": "asked while waiting",
-    }
-    for name, message in broken.items():
-        words = ["check", f"{HERE}/plugins.py:{name}", "--tasks", TASK, "--json"]
-        code, out, _ = nasarena(*words)
-        problems = [finding["problem"] for finding in json.loads(out) if finding["problem"]]
-        assert code == 1
-        assert any(message in problem for problem in problems), (name, problems)
+def test_check_says_what_passed(nasarena):
+    code, out, err = nasarena("check", "random", "--tasks", TASK)
+    assert (code, err) == (0, "")
+    assert f"passed  proposes-valid-architectures on {TASK}\n" in out
+    assert out.endswith("25 checks passed, 0 failed\n")
+
+
+def test_check_says_what_was_expected_what_came_and_how_to_see_it_again(nasarena):
+    plugin = f"{HERE}/plugins.py:uses_global_random"
+    code, out, _ = nasarena("check", plugin, "--only", "same-seed-same-run", "--quick")
+    assert code == 1
+    assert "expected: two runs from seed 0 that are equal" in out
+    assert "came: they part at event 1: asked (" in out
+    assert f"again: nasarena check {plugin} --quick --only same-seed-same-run" in out
+    words = out.partition("again: nasarena ")[2].partition("\n")[0].split()
+    again, said, _ = nasarena(*words, "--json")
+    assert again == 1
+    assert "expected: two runs" in json.loads(said)[0]["problem"]
+
+
+def test_check_of_spaces_and_oracles(nasarena):
+    code, out, _ = nasarena("check", "space:nasbench201")
+    assert code == 0
+    assert "passed  canonical-preserves-values on nasbench201/cifar100: they differ by" in out
+    code, out, _ = nasarena("check", f"oracle:{TASK}", "--only", "resume-adds-up", "--json")
+    assert code == 0
+    assert [finding["check"] for finding in json.loads(out)] == [f"resume-adds-up on {TASK}"]
+
+
+def test_check_passes_settings_on(nasarena):
+    words = ["check", "random", "--tasks", TASK, "--set", "replace=0.5", "--set", "replace=false"]
+    assert nasarena(*words, "--only", "survives-nan")[0] == 0
+    code, out, _ = nasarena("check", "random", "--set", "replac=false", "--only", "survives-nan")
+    assert code == 1
+    assert "unexpected keyword argument 'replac'" in out
+    assert "--set replac=False" in out
 
 
 def test_verify_finds_changed_bits(nasarena, tmp_path):

@@ -23,8 +23,12 @@ MODELS = ("bananas", "npenas", "gp", "gp-wl", "random-forest", "gradient-descent
 NEEDS = {
     "optuna-gp": "torch",
     "ppo-lstm": "torch",
+    "nevergrad": "nevergrad",
+    "pymoo": "pymoo",
     "random-forest": "sklearn",
     "reinforce-lstm": "torch",
+    "smac": "smac",
+    "syne-tune": "syne_tune",
 }
 NAMES = [*registry.STRATEGIES, *thinking.SETTINGS]
 
