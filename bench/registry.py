@@ -80,8 +80,9 @@ BENCHMARKS: dict[str, str] = {
     "nasbench201": "nasarena.spaces.nasbench201:BENCHMARK",
     "nasbench-graph": "nasarena.spaces.nasbench_graph:BENCHMARK",
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
-    "live": "nasarena.bench.live.benchmark:BENCHMARK",
 }
+LIVE = {"live": "nasarena.bench.live.benchmark:BENCHMARK"}
+"""Benchmarks that train. Their tasks are chosen by name: ``*`` alone starts no training."""
 REPORT = "nasarena.reports:write_report"
 
 
@@ -166,7 +167,7 @@ def strategy_factory(name: str) -> StrategyFactory:
 
 def benchmark(name: str) -> TableBenchmark:
     """The benchmark registered under ``name``."""
-    known = benchmark_names()
+    known = benchmark_names() | LIVE
     if not is_file_name(name) and name not in known:
         raise UnknownName("benchmark", name, known)
     found: TableBenchmark = load(known.get(name, name))
@@ -175,10 +176,16 @@ def benchmark(name: str) -> TableBenchmark:
 
 @cache
 def task_names() -> tuple[str, ...]:
-    """The ids of all known tasks, ``benchmark/dataset``."""
+    """The ids of all known tasks that are tables, ``benchmark/dataset``."""
     return tuple(
         f"{name}/{dataset}" for name in benchmark_names() for dataset in benchmark(name).datasets
     )
+
+
+@cache
+def live_task_names() -> tuple[str, ...]:
+    """The ids of the built-in tasks that train."""
+    return tuple(f"{name}/{dataset}" for name in LIVE for dataset in benchmark(name).datasets)
 
 
 def select_tasks(patterns: list[str]) -> list[str]:
@@ -197,9 +204,10 @@ def select_tasks(patterns: list[str]) -> list[str]:
             place, _, dataset = stem.rpartition("/")
             names = [f"{place}/{d}" for d in benchmark(place).datasets if fnmatchcase(d, dataset)]
         else:
-            names = [name for name in task_names() if fnmatchcase(name, stem)]
+            known = live_task_names() if stem.partition("/")[0] in LIVE else task_names()
+            names = [name for name in known if fnmatchcase(name, stem)]
         if not names:
-            raise UnknownName("task", stem, task_names())
+            raise UnknownName("task", stem, (*task_names(), *live_task_names()))
         chosen.update(dict.fromkeys(f"{name}{plus}{objectives}" for name in names))
     return list(chosen)
 

@@ -69,6 +69,11 @@ class Task:
     def table(self) -> Table:
         return self.benchmark.open(self.dataset)
 
+    @property
+    def hash(self) -> str:
+        """Of the data that the answers come from."""
+        return self.table.hash
+
     @cached_property
     def problem(self) -> Problem:
         proxies = {
@@ -213,6 +218,6 @@ class Task:
             "rows": table.rows,
             "replicas": table.replicas,
             "epochs": list(table.epochs),
-            "hash": table.hash,
+            "hash": self.hash,
             "citation": self.benchmark.citation,
         }

@@ -45,7 +45,7 @@ KINDS = {"tweets": "text", "reviews": "text", "text": "text"} | {
 class LiveBenchmark:
     """Live tasks by name. ``root`` is where trainings are kept (the user's cache folder)."""
 
-    citation = ""
+    citation = "trained here, by torch"
 
     def __init__(
         self, setups: Mapping[str, LiveSetup], *, name: str = "live", root: Path | None = None

