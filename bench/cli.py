@@ -202,7 +202,7 @@ def list_(
     if what is What.TASKS:
         rows = [
             {"task": name, "source": registry.benchmark(name.rpartition("/")[0]).citation}
-            for name in registry.task_names()
+            for name in (*registry.task_names(), *registry.live_task_names())
         ]
     else:
         rows = [_strategy_row(name) for name in registry.strategy_names()]

@@ -106,7 +106,7 @@ def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
                 duplicates=experiment.duplicates,
             )
     about = {"task": unit.task, "strategy": spec.name, "label": spec.label}
-    return record.to_table(task, runs, about | {"settings": spec.settings, "data": task.table.hash})
+    return record.to_table(task, runs, about | {"settings": spec.settings, "data": task.hash})
 
 
 def run_unit(root: Path, experiment: Experiment, spec: StrategySpec, unit: Unit) -> Done:

@@ -30,7 +30,7 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
 
     answers = list(chain.from_iterable(run.answers for run in runs.values()))
     places = np.array([answer.place for answer in answers], dtype=np.int64)
-    rows, epochs, replicas = task.places(places)
+    _, epochs, replicas = task.places(places)
     keys = np.array([answer.key for answer in answers], dtype=np.int64)
     width = len(task.space.sizes)
     lengths = [len(run) for run in runs.values()]
@@ -41,13 +41,13 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
             np.arange(len(answers) + 1, dtype=np.int32) * width, task.space.archs(keys).reshape(-1)
         ),
         # The number of the canonical spelling: all spellings of one network share it.
-        "network": task.table.canonical[keys].astype(np.int64),
-        "epochs": np.array(task.table.epochs, dtype=np.int32)[epochs],
+        "network": task.networks(keys),
+        "epochs": np.array(task.problem.epochs, dtype=np.int32)[epochs],
         "replica": replicas.astype(np.int16),
     }
     for number, name in enumerate(task.objectives):
         columns["loss" if number == 0 else f"loss_{name}"] = task.values(name, places)
-    columns |= task.reveal(rows)
+    columns |= task.reveal(places)
     columns["charged"] = np.array([answer.cost for answer in answers], dtype=np.float64)
     for name in ("start", "finish", "thinking"):
         values = [getattr(run, name) for run in runs.values()]

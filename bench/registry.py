@@ -81,6 +81,8 @@ BENCHMARKS: dict[str, str] = {
     "nasbench-graph": "nasarena.spaces.nasbench_graph:BENCHMARK",
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
 }
+LIVE = {"live": "nasarena.bench.live.benchmark:BENCHMARK"}
+"""Benchmarks that train. Their tasks are chosen by name: ``*`` alone starts no training."""
 REPORT = "nasarena.reports:write_report"
 
 
@@ -165,7 +167,7 @@ def strategy_factory(name: str) -> StrategyFactory:
 
 def benchmark(name: str) -> TableBenchmark:
     """The benchmark registered under ``name``."""
-    known = benchmark_names()
+    known = benchmark_names() | LIVE
     if not is_file_name(name) and name not in known:
         raise UnknownName("benchmark", name, known)
     found: TableBenchmark = load(known.get(name, name))
@@ -174,10 +176,16 @@ def benchmark(name: str) -> TableBenchmark:
 
 @cache
 def task_names() -> tuple[str, ...]:
-    """The ids of all known tasks, ``benchmark/dataset``."""
+    """The ids of all known tasks that are tables, ``benchmark/dataset``."""
     return tuple(
         f"{name}/{dataset}" for name in benchmark_names() for dataset in benchmark(name).datasets
     )
+
+
+@cache
+def live_task_names() -> tuple[str, ...]:
+    """The ids of the built-in tasks that train."""
+    return tuple(f"{name}/{dataset}" for name in LIVE for dataset in benchmark(name).datasets)
 
 
 def select_tasks(patterns: list[str]) -> list[str]:
@@ -196,9 +204,10 @@ def select_tasks(patterns: list[str]) -> list[str]:
             place, _, dataset = stem.rpartition("/")
             names = [f"{place}/{d}" for d in benchmark(place).datasets if fnmatchcase(d, dataset)]
         else:
-            names = [name for name in task_names() if fnmatchcase(name, stem)]
+            known = live_task_names() if stem.partition("/")[0] in LIVE else task_names()
+            names = [name for name in known if fnmatchcase(name, stem)]
         if not names:
-            raise UnknownName("task", stem, task_names())
+            raise UnknownName("task", stem, (*task_names(), *live_task_names()))
         chosen.update(dict.fromkeys(f"{name}{plus}{objectives}" for name in names))
     return list(chosen)
 
@@ -213,4 +222,8 @@ def task(task_id: str) -> Task:
     found = benchmark(name)
     if dataset not in found.datasets:
         raise UnknownName("task", stem, (f"{name}/{d}" for d in found.datasets))
-    return Task(task_id, found, dataset, tuple(filter(None, objectives.split("+"))))
+    further = tuple(filter(None, objectives.split("+")))
+    # A benchmark whose answers come from elsewhere than a table makes its own tasks.
+    make = getattr(found, "task", None)
+    made: Task = make(task_id, dataset, further) if make else Task(task_id, found, dataset, further)
+    return made

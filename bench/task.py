@@ -69,6 +69,11 @@ class Task:
     def table(self) -> Table:
         return self.benchmark.open(self.dataset)
 
+    @property
+    def hash(self) -> str:
+        """Of the data that the answers come from."""
+        return self.table.hash
+
     @cached_property
     def problem(self) -> Problem:
         proxies = {
@@ -105,8 +110,9 @@ class Task:
         mean = self.table.mean(name)
         return -mean if self.columns[name].maximize else mean
 
-    def reveal(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Seed-averaged validation and test losses of ``rows``: for the record only."""
+    def reveal(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Seed-averaged validation and test losses of the rows at these places: for the record."""
+        rows, _, _ = self.places(numbers)
         return {name: self.truth(name)[rows] for name in ("validation", "test")}
 
     @cached_property
@@ -132,6 +138,11 @@ class Task:
         rest, replica = np.divmod(numbers, self.table.replicas + 1)
         row, epoch = np.divmod(rest, len(self.table.epochs))
         return row, epoch, replica - 1
+
+    def networks(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) numbers of spellings to those of the canonical ones."""
+        found: NDArray[np.int64] = self.table.canonical[keys].astype(np.int64)
+        return found
 
     def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) column ``name`` at these places, a loss if it is an objective; NaN: no result."""
@@ -207,6 +218,6 @@ class Task:
             "rows": table.rows,
             "replicas": table.replicas,
             "epochs": list(table.epochs),
-            "hash": table.hash,
+            "hash": self.hash,
             "citation": self.benchmark.citation,
         }

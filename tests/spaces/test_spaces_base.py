@@ -7,7 +7,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasarena.spaces import Condition, Decision, SearchSpace, fcnet, nasbench201, nasbench_graph
+from nasarena.spaces import (
+    Condition,
+    Decision,
+    SearchSpace,
+    fcnet,
+    growing,
+    nasbench201,
+    nasbench_graph,
+    text_encoder,
+    translation,
+)
 
 # A layer's kernel counts only if it is a convolution, its dilation only if the kernel is large.
 CONDITIONAL = SearchSpace(
@@ -25,6 +35,9 @@ SPACES = [
     nasbench_graph.SPACE,
     nasbench_graph.PROTEINS,
     fcnet.SPACE,
+    growing.SPACE,
+    text_encoder.SPACE,
+    translation.SPACE,
 ]
 each_space = pytest.mark.parametrize("space", SPACES, ids=lambda space: space.name)
 seeds = st.integers(0, 2**32)

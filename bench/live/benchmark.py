@@ -1,0 +1,102 @@
+"""The live tasks that come with the package, and how to declare more.
+
+```python
+from nasarena.bench.live import LiveBenchmark, LiveSetup, Training
+
+BENCHMARK = LiveBenchmark({"mine": LiveSetup("text:mine.csv", training=Training(epochs=(1, 4)))})
+```
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import import_module
+from pathlib import Path
+
+from ...spaces import SearchSpace
+from ..errors import UnknownName
+from .task import SPACES, LiveTask
+from .training import Training
+
+
+@dataclass(frozen=True)
+class LiveSetup:
+    """What a live task trains on, in which space, and how.
+
+    Args:
+        dataset: as `nasarena.bench.live.data.dataset` takes it: ``digits``, ``text:mine.csv``.
+        space: ``"module:attribute"`` of the search space; by the kind of data if left out.
+        training: settings.
+    """
+
+    dataset: str
+    space: str | None = None
+    training: Training = field(default_factory=Training)
+
+
+KINDS = {"tweets": "text", "reviews": "text", "text": "text"} | {
+    "gettext": "pairs",
+    "lines": "pairs",
+    "tsv": "pairs",
+}
+
+
+class LiveBenchmark:
+    """Live tasks by name. ``root`` is where trainings are kept (the user's cache folder)."""
+
+    citation = "trained here, by torch"
+
+    def __init__(
+        self, setups: Mapping[str, LiveSetup], *, name: str = "live", root: Path | None = None
+    ) -> None:
+        self.name, self.setups, self._root = name, dict(setups), root
+
+    @property
+    def datasets(self) -> tuple[str, ...]:
+        """The names of its tasks."""
+        return tuple(self.setups)
+
+    def space(self, dataset: str) -> SearchSpace:
+        """The search space of a task."""
+        setup = self.setups[dataset]
+        kind = KINDS.get(setup.dataset.partition(":")[0], "images")
+        module, _, attribute = (setup.space or SPACES[kind]).partition(":")
+        found: SearchSpace = getattr(import_module(module), attribute)
+        return found
+
+    def task(self, task_id: str, dataset: str, objectives: tuple[str, ...] = ()) -> LiveTask:
+        """The task with this name.
+
+        Raises:
+            UnknownName: if there is none.
+        """
+        if dataset not in self.setups:
+            raise UnknownName("live task", dataset, self.setups)
+        setup = self.setups[dataset]
+        return LiveTask(
+            task_id, setup.dataset, self.space(dataset), setup.training, objectives, self._root
+        )
+
+
+_TEXT = Training(epochs=(1, 2, 4), optimizer="adam", learning_rate=2e-3, weight_decay=1e-2)
+_PAIRS = Training(
+    epochs=(3, 9, 27),
+    metric="bleu",
+    optimizer="adam",
+    learning_rate=2e-3,
+    weight_decay=1e-2,
+    label_smoothing=0.1,
+    vocabulary=2000,
+    longest=24,
+)
+BENCHMARK = LiveBenchmark(
+    {
+        "digits": LiveSetup("digits"),
+        "mnist5k": LiveSetup("mnist5k", training=Training(epochs=(1, 2, 4), augment=True)),
+        "digits-cells": LiveSetup("digits", space="nasarena.spaces.nasbench201:SPACE"),
+        "tweets": LiveSetup("tweets", training=_TEXT),
+        "reviews": LiveSetup("reviews", training=_TEXT),
+        "gettext-de": LiveSetup("gettext:django,de", training=_PAIRS),
+    }
+)

@@ -1,0 +1,130 @@
+"""What was trained so far, on disk: a file of figures and a checkpoint for every training.
+
+A training is an architecture and a training seed. Its figures are kept for every epoch, so a run
+that is started again after it was killed is replayed from here and goes on where it stopped. Files
+are replaced whole or not at all.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from ...spaces import Arch
+from ..errors import StoreError
+
+
+@dataclass
+class Trained:
+    """The figures of one training: lists with one entry an epoch, and why it failed, if it did.
+
+    ``validation`` and ``test`` are values of the task's metric, ``seconds`` are cumulative.
+    """
+
+    arch: Arch
+    replica: int
+    validation: list[float] = field(default_factory=list)
+    test: list[float] = field(default_factory=list)
+    train_loss: list[float] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+    parameters: int = 0
+    flops: int = 0
+    latency: float = 0.0
+    failed: str = ""
+    failed_after: float = 0.0
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return len(self.validation)
+
+
+class Journal:
+    """The trainings of one task below ``root``."""
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+
+    def _file(self, arch: Arch, replica: int, suffix: str) -> Path:
+        name = "-".join(map(str, arch))
+        if len(name) > 80:
+            name = hashlib.sha256(name.encode()).hexdigest()[:32]
+        return self.root / f"{name}_{replica}{suffix}"
+
+    def read(self, arch: Arch, replica: int) -> Trained:
+        """The figures so far; none, if it was never trained.
+
+        Raises:
+            StoreError: if the file is damaged, naming it.
+        """
+        file = self._file(arch, replica, ".json")
+        try:
+            plain = json.loads(file.read_text(encoding="utf-8"))
+            return Trained(**(plain | {"arch": tuple(plain["arch"])}))
+        except FileNotFoundError:
+            return Trained(arch, replica)
+        except (ValueError, TypeError, KeyError) as error:
+            raise StoreError(
+                f"{file} is damaged ({type(error).__name__}: {error}); "
+                "delete it to have the network trained again"
+            ) from error
+
+    def write(self, trained: Trained, checkpoint: dict[str, Any] | None) -> None:
+        """Keep the figures, and the state to go on from (none: there is no more to train).
+
+        The checkpoint is written first: figures never promise an epoch that is not there.
+        """
+        file = self._file(trained.arch, trained.replica, ".pt")
+        if checkpoint is not None:
+            import torch
+
+            _replace(file, lambda target: torch.save(checkpoint, target))
+        text = json.dumps(asdict(trained))
+        figures = self._file(trained.arch, trained.replica, ".json")
+        _replace(figures, lambda target: target.write_bytes(text.encode()))
+        if checkpoint is None:
+            file.unlink(missing_ok=True)
+
+    def checkpoint(self, arch: Arch, replica: int) -> dict[str, Any] | None:
+        """The state that the last `write` kept; None if there is none that can be read."""
+        import torch
+
+        file = self._file(arch, replica, ".pt")
+        if not file.is_file():
+            return None
+        try:
+            found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+        except Exception:
+            # A damaged checkpoint costs time, not results: the training begins again.
+            return None
+        return found
+
+    def trainings(self) -> list[Trained]:
+        """All that is there, in the order of the files' names."""
+        found = []
+        for file in sorted(self.root.glob("*.json")):
+            plain = json.loads(file.read_text(encoding="utf-8"))
+            found.append(Trained(**(plain | {"arch": tuple(plain["arch"])})))
+        return found
+
+
+def _replace(file: Path, write: Callable[[Path], Any]) -> None:
+    """Write to a temporary file beside ``file``, then rename; nothing is left if that fails."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
+    try:
+        write(temporary)
+        with temporary.open("rb") as stream:
+            os.fsync(stream.fileno())
+        temporary.replace(file)
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error}") from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

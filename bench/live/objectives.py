@@ -1,0 +1,217 @@
+"""What is minimized and measured: classes of images and texts, and translations."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from ...spaces import Arch, SearchSpace
+from .data import Dataset, Part, take
+from .tokens import Tokenizer
+from .trainer import Batches, seed_of
+from .training import Training
+
+Build = Callable[[Arch], nn.Module]
+EVALUATION_BATCH = 512
+PARTS = ("train", "validation", "test")
+
+
+class Classification:
+    """Cross-entropy over classes; the metric is accuracy in percent, or the loss."""
+
+    def __init__(self, dataset: Dataset, training: Training, device: torch.device) -> None:
+        self.images = dataset.kind == "images"
+        self._metric = training.metric
+        self._smoothing = training.label_smoothing
+        self._augment = training.augment and self.images
+        taken = {name: taken_part(dataset, name, training) for name in PARTS}
+        if self.images:
+            encode = _pixels(dataset)
+        else:
+            self.tokenizer = Tokenizer(
+                taken["train"].inputs, size=training.vocabulary, longest=training.longest
+            )
+            encode = self._tokens
+        self.parts = {
+            name: Batches(encode(part.inputs).to(device), torch.from_numpy(part.targets).to(device))
+            for name, part in taken.items()
+        }
+
+    def _tokens(self, texts: list[str]) -> Tensor:
+        return torch.from_numpy(self.tokenizer.encode(texts))
+
+    @property
+    def train(self) -> Batches:
+        return self.parts["train"]
+
+    def loss(self, network: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
+        """The mean loss of some training examples."""
+        inputs = self.train.inputs[rows]
+        if self._augment:
+            inputs = shifted(inputs)
+        return functional.cross_entropy(
+            network(inputs), self.train.targets[rows], label_smoothing=self._smoothing
+        )
+
+    def measure(self, network: nn.Module, part: str) -> float:
+        """The metric over a part."""
+        data = self.parts[part]
+        right, loss = 0, 0.0
+        for start in range(0, len(data), EVALUATION_BATCH):
+            targets = data.targets[start : start + EVALUATION_BATCH]
+            logits = network(data.inputs[start : start + EVALUATION_BATCH]).float()
+            right += int((logits.argmax(dim=1) == targets).sum())
+            loss += float(functional.cross_entropy(logits, targets, reduction="sum"))
+        return loss / len(data) if self._metric == "loss" else 100 * right / len(data)
+
+
+class Translating:
+    """Cross-entropy over the next token; the metric is BLEU, the loss or its perplexity."""
+
+    images = False
+
+    def __init__(self, dataset: Dataset, training: Training, device: torch.device) -> None:
+        self._metric = training.metric
+        self._smoothing = training.label_smoothing
+        self._longest = training.longest + 2
+        taken = {name: taken_part(dataset, name, training) for name in PARTS}
+        size, longest = training.vocabulary, training.longest
+        self.source = Tokenizer(taken["train"].inputs, size=size, longest=longest)
+        self.target = Tokenizer(taken["train"].targets, size=size, longest=longest)
+        self.texts = {name: part.targets for name, part in taken.items()}
+        self.parts = {
+            name: Batches(
+                torch.from_numpy(self.source.encode(part.inputs)).to(device),
+                torch.from_numpy(self.target.encode(part.targets, marked=True)).to(device),
+            )
+            for name, part in taken.items()
+        }
+
+    @property
+    def train(self) -> Batches:
+        return self.parts["train"]
+
+    def loss(self, network: Callable[[Tensor, Tensor], Tensor], rows: Tensor) -> Tensor:
+        """The mean loss a token of some training pairs."""
+        source, target = self.train.inputs[rows], self.train.targets[rows]
+        # What no sentence of the minibatch reaches need not be computed.
+        source = source[:, : max(int((source != 0).sum(dim=1).max()), 1)]
+        target = target[:, : int((target != 0).sum(dim=1).max())]
+        return self._cross_entropy(network(source, target[:, :-1]), target[:, 1:])
+
+    def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
+        return functional.cross_entropy(
+            logits.flatten(0, 1).float(),
+            target.flatten(),
+            ignore_index=0,
+            label_smoothing=self._smoothing if reduction == "mean" else 0.0,
+            reduction=reduction,
+        )
+
+    def measure(self, network: nn.Module, part: str) -> float:
+        """The metric over a part."""
+        data = self.parts[part]
+        if self._metric == "bleu":
+            return self._bleu(network, part)
+        total, tokens = 0.0, 0
+        for start in range(0, len(data), EVALUATION_BATCH):
+            source = data.inputs[start : start + EVALUATION_BATCH]
+            target = data.targets[start : start + EVALUATION_BATCH]
+            logits = network(source, target[:, :-1])
+            total += float(self._cross_entropy(logits, target[:, 1:], "sum"))
+            tokens += int((target[:, 1:] != 0).sum())
+        loss = total / tokens
+        return loss if self._metric == "loss" else math.exp(min(loss, 700.0))
+
+    def _bleu(self, network: nn.Module, part: str) -> float:
+        """Corpus BLEU by sacrebleu (Post 2018, arXiv:1804.08771)."""
+        from sacrebleu.metrics import BLEU
+
+        data = self.parts[part]
+        written: list[str] = []
+        translate: Callable[..., Tensor] = network.translate  # type: ignore[assignment]
+        for start in range(0, len(data), EVALUATION_BATCH):
+            rows = translate(data.inputs[start : start + EVALUATION_BATCH], self._longest)
+            written += self.target.decode(rows.cpu().numpy())
+        return float(BLEU(force=True).corpus_score(written, [self.texts[part]]).score)
+
+
+def taken_part(dataset: Dataset, name: str, training: Training) -> Part:
+    """The examples of a part that are used: all, or a fixed random choice."""
+    part: Part = getattr(dataset, name)
+    limit = training.examples if name == "train" else training.measured
+    if limit is None or limit >= len(part):
+        return part
+    rows = np.sort(np.random.default_rng(0).permutation(len(part))[:limit])
+    return Part(*(take(values, rows) for values in (part.inputs, part.targets)))
+
+
+def _pixels(dataset: Dataset) -> Callable[[Any], Tensor]:
+    """Standardizes images by the training part's mean and deviation of each channel."""
+    train = torch.from_numpy(dataset.train.inputs).float()
+    mean = train.mean(dim=(0, 2, 3), keepdim=True)
+    spread = train.std(dim=(0, 2, 3), keepdim=True).clamp(min=1.0)
+    return lambda images: (torch.from_numpy(images).float() - mean) / spread
+
+
+def shifted(images: Tensor) -> Tensor:
+    """Each image moved by up to an eighth of its sides; wider than 28, half of them mirrored."""
+    n, _, height, width = images.shape
+    pad = max(height, width) // 8
+    padded = functional.pad(images, (pad, pad, pad, pad))
+    device = images.device
+    down = torch.randint(2 * pad + 1, (n,)).to(device)
+    right = torch.randint(2 * pad + 1, (n,)).to(device)
+    rows = (down[:, None] + torch.arange(height, device=device))[:, None, :, None]
+    columns = torch.arange(width, device=device).expand(n, width)
+    if width > 28:
+        mirror = (torch.rand(n) < 0.5).to(device)[:, None]
+        columns = torch.where(mirror, width - 1 - columns, columns)
+    columns = (right[:, None] + columns)[:, None, None, :]
+    batch = torch.arange(n, device=device)[:, None, None, None]
+    channels = torch.arange(images.shape[1], device=device)[None, :, None, None]
+    return padded[batch, channels, rows, columns]
+
+
+def builder(space: SearchSpace, dataset: Dataset, objective: Classification | Translating) -> Build:
+    """How an architecture of ``space`` becomes a network for the data.
+
+    Raises:
+        ValueError: if the space does not fit the kind of data.
+    """
+    classes = len(dataset.classes)
+    if isinstance(objective, Translating) and space.name == "translation":
+        from ...spaces.translation_network import Network as Translator
+
+        sizes = len(objective.source), len(objective.target)
+        return lambda arch: Translator(arch, *sizes)
+    if dataset.kind == "text" and space.name == "text-encoder":
+        from ...spaces.text_encoder_network import Network as Encoder
+
+        assert isinstance(objective, Classification)
+        vocabulary = len(objective.tokenizer)
+        return lambda arch: Encoder(arch, classes, vocabulary=vocabulary)
+    if dataset.kind == "images":
+        _, channels, height, width = dataset.train.inputs.shape
+        if space.name == "growing":
+            from ...spaces.growing_network import Network as Grown
+
+            return lambda arch: Grown(arch, classes, channels=channels, height=height, width=width)
+        if space.name == "nasbench201":
+            from ...spaces.nasbench201_network import Network as Cells
+
+            return lambda arch: Cells(arch, classes, channels=channels)
+    raise ValueError(f"space {space.name!r} has no network for {dataset.kind} ({dataset.name})")
+
+
+def initial(build: Build, arch: Arch, seed: int) -> nn.Module:
+    """The network with the initial weights of a training seed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed_of("weights", seed, arch))
+        return build(arch)

@@ -1,0 +1,358 @@
+"""A task whose table fills itself: what is asked for the first time is trained.
+
+To the runner, the record and the reports it is what `bench.task.Task` is. What was trained before
+(in this run, in one that was killed, or by another strategy) is not trained again: it is read from
+the journal, with the seconds that it took.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from functools import cached_property
+from importlib.util import find_spec
+from pathlib import Path
+from random import Random
+from time import perf_counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...spaces import Arch, MissingPackage, SearchSpace
+from ...spaces.cache import folder as cache_folder
+from ..errors import InvalidProposal, UnknownName
+from ..types import Answer, Observation, Problem, Proposal, Query
+from .journal import Journal, Trained
+from .training import METRICS, Training
+
+if TYPE_CHECKING:
+    from .data import Dataset
+    from .trainer import Trainer
+
+OBJECTIVES = {"parameters": "", "flops": "", "latency": "s"}
+"""Further objectives of a live task, and their units; latency is that of one example."""
+
+SPACES = {
+    "images": "nasarena.spaces.growing:SPACE",
+    "text": "nasarena.spaces.text_encoder:SPACE",
+    "pairs": "nasarena.spaces.translation:SPACE",
+}
+"""The space of each kind of data where none is named."""
+
+
+class LiveTask:
+    """Training on a data set as a problem to minimize.
+
+    Args:
+        task_id: names it in the record.
+        dataset: as `data.dataset` takes it.
+        space: of architectures.
+        training: settings, the same for every architecture.
+        objectives: besides validation: parameters, flops, latency.
+        root: folder of the journal; in the user's cache folder if not given.
+
+    Raises:
+        MissingPackage: if torch is not installed.
+        UnknownName: if an objective is unknown.
+    """
+
+    def __init__(
+        self,
+        task_id: str,
+        dataset: str,
+        space: SearchSpace,
+        training: Training,
+        objectives: tuple[str, ...] = (),
+        root: Path | None = None,
+    ) -> None:
+        if find_spec("torch") is None:
+            raise MissingPackage(f'{task_id} trains networks: pip install "nasarena[live]"')
+        for name in objectives:
+            if name not in OBJECTIVES:
+                raise UnknownName(f"objective of {task_id}", name, OBJECTIVES)
+        self.id, self.space, self.training = task_id, space, training
+        self.objectives = ("validation", *objectives)
+        self.problem = Problem(space, training.epochs, self.objectives)
+        self._dataset_name = dataset
+        self._root = root
+        # Every network met, by canonical spelling: the rows of the table that fills itself.
+        self._rows: dict[Arch, int] = {}
+        self._trained: dict[tuple[int, int], Trained] = {}
+        self._trainer: tuple[tuple[Arch, int], Trainer] | None = None
+
+    def __repr__(self) -> str:
+        return f"<LiveTask {self.id}>"
+
+    @cached_property
+    def dataset(self) -> Dataset:
+        from .data import dataset
+
+        return dataset(self._dataset_name)
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the data and of everything that decides what a training comes to."""
+        import torch
+
+        # Settings that do not change what a network learns.
+        about = self.training.facts() | {"device": None, "seconds": None, "replicas": None}
+        about |= {"data": self.dataset.hash, "space": self.space.name, "torch": torch.__version__}
+        about["device"] = self.device.type
+        return hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()[:16]
+
+    @cached_property
+    def journal(self) -> Journal:
+        return Journal((self._root or cache_folder() / "live") / self.hash)
+
+    @cached_property
+    def device(self) -> Any:
+        from .trainer import pick_device
+
+        return pick_device(self.training.device)
+
+    @cached_property
+    def _objective(self) -> Any:
+        from .objectives import Classification, Translating
+
+        kind = Translating if self.dataset.kind == "pairs" else Classification
+        return kind(self.dataset, self.training, self.device)
+
+    @cached_property
+    def _build(self) -> Any:
+        from .objectives import builder
+
+        return builder(self.space, self.dataset, self._objective)
+
+    def network(self, arch: Arch, replica: int = 0) -> Any:
+        """The untrained network of ``arch`` with the initial weights of a training seed."""
+        from .objectives import initial
+
+        return initial(self._build, self.space.canonical(arch), replica)
+
+    def oracle(
+        self, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
+    ) -> LiveOracle:
+        """An oracle for one run, which draws training seeds from ``rng``."""
+        return LiveOracle(self, rng, noise=noise, duplicates=duplicates)
+
+    # Training.
+
+    def row(self, arch: Arch) -> int:
+        """The number of a network, in the order in which this process met them."""
+        return self._rows.setdefault(self.space.canonical(arch), len(self._rows))
+
+    def trained(self, arch: Arch, replica: int, epochs: int) -> Trained:
+        """The figures of a training up to ``epochs`` or more; trains what is missing."""
+        arch = self.space.canonical(arch)
+        key = self.row(arch), replica
+        known = self._trained.get(key)
+        if known is None:
+            known = self._trained[key] = self.journal.read(arch, replica)
+        if known.epochs < epochs and not known.failed:
+            self._train(known, epochs)
+        return known
+
+    def _train(self, known: Trained, epochs: int) -> None:
+        import torch
+
+        from .trainer import Diverged, OverTime
+
+        begin = perf_counter()
+        try:
+            trainer = self._resume(known)
+            while known.epochs < epochs:
+                done = trainer.epoch(self.training.seconds)
+                known.validation.append(done.validation)
+                known.test.append(done.test)
+                known.train_loss.append(done.train_loss)
+                known.seconds.append(done.seconds)
+        except (Diverged, OverTime, torch.OutOfMemoryError) as error:
+            known.failed = f"{type(error).__name__}: {error}".splitlines()[0]
+            known.failed_after = (known.seconds or [0.0])[-1] + perf_counter() - begin
+            self._trainer = None
+            self.journal.write(known, None)
+            return
+        ended = known.epochs >= self.training.epochs[-1]
+        self.journal.write(known, None if ended else trainer.state())
+
+    def _resume(self, known: Trained) -> Trainer:
+        """The trainer of a training: the last one used, or from its checkpoint, or a new one."""
+        from .trainer import Trainer, seed_of
+
+        key = known.arch, known.replica
+        if self._trainer is not None and self._trainer[0] == key:
+            return self._trainer[1]
+        network = self.network(*key)
+        if not known.epochs:
+            self._measure(known, network)
+        seed = seed_of("training", known.replica, known.arch)
+        trainer = Trainer(network, self._objective, self.training, seed, self.device)
+        state = self.journal.checkpoint(*key) if known.epochs else None
+        if state is not None and state["done"] == known.epochs:
+            trainer.restore(state)
+        else:
+            # Without a checkpoint that fits it begins again; on the CPU the figures will be those
+            # that were there.
+            for figures in (known.validation, known.test, known.train_loss, known.seconds):
+                figures.clear()
+        self._trainer = key, trainer
+        return trainer
+
+    def _measure(self, known: Trained, network: Any) -> None:
+        """Size and speed of a network: the further objectives."""
+        from ...spaces.flops import flops, parameters
+
+        example = self._example()
+        known.parameters = parameters(network)
+        known.flops = flops(network, *example)
+        begin = perf_counter()
+        network.eval()
+        for _ in range(3):
+            network(*example)
+        known.latency = (perf_counter() - begin) / 3
+
+    def _example(self) -> tuple[Any, ...]:
+        """One example, on the CPU."""
+        part = self._objective.parts["validation"]
+        inputs = part.inputs[:1].cpu()
+        return (inputs, part.targets[:1].cpu()) if self.dataset.kind == "pairs" else (inputs,)
+
+    # What the record and the reports want to know.
+
+    def loss(self, name: str, trained: Trained, epochs: int) -> float:
+        """An objective (or ``"test"``) after so many epochs, as a loss; inf where it failed."""
+        if trained.epochs < epochs:
+            return float("inf")
+        if name in OBJECTIVES:
+            return float(getattr(trained, name))
+        value = float(getattr(trained, name)[epochs - 1])
+        return -value if METRICS[self.training.metric][1] else value
+
+    def place(self, row: int, epochs: int, replica: int) -> int:
+        """Row, index of epochs and training seed in one number."""
+        levels = self.training.epochs
+        return (row * len(levels) + levels.index(epochs)) * self.training.replicas + replica
+
+    def places(
+        self, numbers: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """(n,) numbers to rows, indices of epochs, and replicas: the inverse of `place`."""
+        rest, replica = np.divmod(numbers, self.training.replicas)
+        row, epoch = np.divmod(rest, len(self.training.epochs))
+        return row, epoch, replica
+
+    def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
+        """(n,) an objective, or ``"test"``, at these places, as losses; inf: failed."""
+        found = np.empty(len(numbers))
+        for i, (row, epoch, replica) in enumerate(zip(*self.places(numbers), strict=True)):
+            trained = self._trained[int(row), int(replica)]
+            found[i] = self.loss(name, trained, self.training.epochs[int(epoch)])
+        return found
+
+    def reveal(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Validation and test losses of these very trainings: there is no truth beyond them."""
+        return {name: self.values(name, numbers) for name in ("validation", "test")}
+
+    def networks(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
+        """(n,) numbers of spellings to those of the canonical ones."""
+        space = self.space
+        found = [space.index(space.canonical(space.arch(int(key)))) for key in keys]
+        return np.array(found, np.int64)
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader of results must know of the task, ready for JSON."""
+        unit, maximize = METRICS[self.training.metric]
+        column = {"label": self.training.metric, "unit": unit, "maximize": maximize}
+        more = {n: {"label": n, "unit": OBJECTIVES[n], "maximize": False} for n in OBJECTIVES}
+        return {
+            "optimum": {"validation": None, "test": None},
+            "validation": {**column, "label": f"validation {column['label']}"},
+            "test": {**column, "label": f"test {column['label']}"},
+            "cost": {"label": "training time", "unit": "s", "maximize": False},
+            "objectives": {n: more.get(n, column) for n in self.objectives},
+            "architectures": self.space.spellings,
+            "epochs": list(self.training.epochs),
+            "replicas": self.training.replicas,
+            "hash": self.hash,
+            "citation": self.dataset.citation,
+            "training": self.training.facts(),
+            "device": self.device.type,
+        }
+
+
+class LiveOracle:
+    """Answers the queries of one run by training; more epochs go on from the checkpoint.
+
+    Every architecture gets a training seed drawn from ``rng`` at its first query, the same for all
+    its spellings. Asked again for what it has trained, it answers the same and charges it again
+    (``duplicates="charge"``), nothing (``"free"``), or trains with a new seed (``"resample"``).
+    """
+
+    def __init__(
+        self, task: LiveTask, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
+    ) -> None:
+        if noise != "sampled":
+            raise UnknownName("noise of a live task", noise, ("sampled",))
+        if duplicates not in ("charge", "free", "resample"):
+            raise UnknownName("duplicates policy", duplicates, ("charge", "free", "resample"))
+        self.problem = task.problem
+        self._task, self._rng, self._duplicates = task, rng, duplicates
+        # By network: the training seed in use, and the epochs reached with it.
+        self._reached: dict[int, tuple[int, int]] = {}
+
+    def evaluate(self, proposal: Proposal, /) -> Answer:
+        """Answer one proposal.
+
+        Raises:
+            InvalidProposal: if it names no architecture of the space, or epochs or a training
+                seed that the task does not have.
+        """
+        task = self._task
+        query = proposal if isinstance(proposal, Query) else Query(proposal)
+        levels = task.training.epochs
+        epochs = levels[-1] if query.epochs is None else query.epochs
+        if not task.space.is_valid(query.arch):
+            raise InvalidProposal(
+                f"not an architecture of {task.space.name}: expected a tuple of "
+                f"{len(task.space.sizes)} choice indices below {task.space.sizes} that names a "
+                f"network, got {query.arch!r}"
+            )
+        if epochs not in levels:
+            raise InvalidProposal(f"{task.id} answers at epochs {levels}, asked: {epochs!r}")
+        row = task.row(query.arch)
+        replica, before = self._seed(row, query.replica, epochs)
+        trained = task.trained(query.arch, replica, epochs)
+        return self._answer(query.arch, row, replica, epochs, before, trained)
+
+    def _seed(self, row: int, asked: int | None, epochs: int) -> tuple[int, int]:
+        """The training seed that answers, and the epochs that it has reached in this run."""
+        replicas = self._task.training.replicas
+        if asked is not None and not 0 <= asked < replicas:
+            raise InvalidProposal(
+                f"{self._task.id} has replicas 0 to {replicas - 1}, asked: {asked!r}"
+            )
+        replica, before = self._reached.get(row, (None, 0))
+        again = before >= epochs and self._duplicates == "resample"
+        if asked is not None and asked != replica:
+            return asked, 0
+        if replica is None or again:
+            return int(self._rng.random() * replicas), 0
+        return replica, before
+
+    def _answer(
+        self, arch: Arch, row: int, replica: int, epochs: int, before: int, trained: Trained
+    ) -> Answer:
+        task = self._task
+        losses = tuple(task.loss(name, trained, epochs) for name in task.objectives)
+        failed = trained.epochs < epochs
+        seconds = trained.failed_after if failed else trained.seconds[epochs - 1]
+        cost, more = seconds, epochs
+        if before >= epochs and self._duplicates == "free":
+            cost, more = 0.0, 0
+        elif 0 < before < epochs:
+            cost, more = seconds - trained.seconds[min(before, trained.epochs) - 1], epochs - before
+        self._reached[row] = replica, max(before, epochs)
+        seen = Observation(Query(arch, epochs, replica), losses, seconds)
+        place = task.place(row, epochs, replica)
+        return Answer(seen, cost, more, task.space.index(arch), row, place)
