@@ -2,7 +2,7 @@
 
 A name is one of the built-in ones below, one that an installed package announces through the
 entry-point groups ``nasarena.strategies`` and ``nasarena.benchmarks``, or
-``path/to/file.py:attribute``.
+``path/to/file.py:attribute``. Benchmarks are also those that have been imported.
 """
 
 from __future__ import annotations
@@ -18,7 +18,8 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..spaces import TableBenchmark
+from ..spaces import library
+from ..spaces.table import Benchmark
 from .errors import NasarenaError, UnknownName
 from .task import Task
 from .types import StrategyFactory
@@ -78,9 +79,15 @@ def strategy_names() -> dict[str, str]:
 
 
 @cache
-def benchmark_names() -> dict[str, str]:
-    """Every known benchmark's name and where it lives."""
+def built_in_benchmarks() -> dict[str, str]:
+    """Every benchmark that needs no import: its name and where it lives."""
     return _announced("nasarena.benchmarks") | BENCHMARKS
+
+
+def benchmark_names() -> tuple[str, ...]:
+    """The names of all known benchmarks, the imported ones last."""
+    known = built_in_benchmarks()
+    return (*known, *(name for name in library.names() if name not in known))
 
 
 @cache
@@ -146,16 +153,21 @@ def strategy_factory(name: str) -> StrategyFactory:
     return found
 
 
-def benchmark(name: str) -> TableBenchmark:
-    """The benchmark registered under ``name``."""
-    known = benchmark_names()
-    if not is_file_name(name) and name not in known:
-        raise UnknownName("benchmark", name, known)
-    found: TableBenchmark = load(known.get(name, name))
-    return found
+def benchmark(name: str) -> Benchmark:
+    """The benchmark registered under ``name``, or imported.
+
+    Raises:
+        UnknownName: if there is none.
+    """
+    known = built_in_benchmarks()
+    if is_file_name(name) or name in known:
+        found: Benchmark = load(known.get(name, name))
+        return found
+    if name not in library.names():
+        raise UnknownName("benchmark", name, benchmark_names())
+    return library.benchmark(name)
 
 
-@cache
 def task_names() -> tuple[str, ...]:
     """The ids of all known tasks, ``benchmark/dataset``."""
     return tuple(
@@ -186,14 +198,28 @@ def select_tasks(patterns: list[str]) -> list[str]:
     return list(chosen)
 
 
-@cache
 def task(task_id: str) -> Task:
-    """The task with this id; its table is opened once a process."""
-    stem, _, objectives = task_id.partition("+")
+    """The task with this id; its table is opened once a process.
+
+    Raises:
+        UnknownName: if there is none, or it has no such objective.
+    """
+    stem = task_id.partition("+")[0]
     name, _, dataset = stem.rpartition("/")
     if not name:
         raise UnknownName("task", task_id, task_names())
-    found = benchmark(name)
+    try:
+        found = benchmark(name)
+    except UnknownName:
+        raise UnknownName("task", stem, task_names()) from None
     if dataset not in found.datasets:
         raise UnknownName("task", stem, (f"{name}/{d}" for d in found.datasets))
+    return _task(task_id, found if isinstance(found, library.ImportedBenchmark) else None)
+
+
+@cache
+def _task(task_id: str, imported: library.ImportedBenchmark | None) -> Task:
+    stem, _, objectives = task_id.partition("+")
+    name, _, dataset = stem.rpartition("/")
+    found = benchmark(name) if imported is None else imported
     return Task(task_id, found, dataset, tuple(filter(None, objectives.split("+"))))

@@ -1,0 +1,9 @@
+import pytest
+
+
+@pytest.fixture(autouse=True)
+def library(tmp_path_factory, monkeypatch):
+    """An empty library of imported tables: what the user has imported changes no test."""
+    place = tmp_path_factory.mktemp("library")
+    monkeypatch.setenv("NASARENA_DATA", str(place))
+    return place
