@@ -12,14 +12,10 @@ from ..spaces import library
 from ..spaces.formats import NAMES, Format, Imported, find
 from ..spaces.table import BadFile
 from . import registry
-from .errors import NasarenaError, UnknownName
+from .errors import DataError, UnknownName
 
 _READING = 0.2
 """Part of the progress that identifying the files takes."""
-
-
-class DataError(NasarenaError):
-    """A file that cannot be imported, or an imported table that is not what it should be."""
 
 
 class Outcome(NamedTuple):

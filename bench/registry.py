@@ -19,8 +19,8 @@ from types import ModuleType
 from typing import Any
 
 from ..spaces import library
-from ..spaces.table import Benchmark
-from .errors import NasarenaError, UnknownName
+from ..spaces.table import BadFile, Benchmark
+from .errors import DataError, NasarenaError, UnknownName
 from .task import Task
 from .types import StrategyFactory
 
@@ -203,6 +203,7 @@ def task(task_id: str) -> Task:
 
     Raises:
         UnknownName: if there is none, or it has no such objective.
+        DataError: if it is of an imported table, which is damaged.
     """
     stem = task_id.partition("+")[0]
     name, _, dataset = stem.rpartition("/")
@@ -222,4 +223,7 @@ def _task(task_id: str, imported: library.ImportedBenchmark | None) -> Task:
     stem, _, objectives = task_id.partition("+")
     name, _, dataset = stem.rpartition("/")
     found = benchmark(name) if imported is None else imported
-    return Task(task_id, found, dataset, tuple(filter(None, objectives.split("+"))))
+    try:
+        return Task(task_id, found, dataset, tuple(filter(None, objectives.split("+"))))
+    except BadFile as error:
+        raise DataError(str(error)) from error

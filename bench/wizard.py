@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 from ..spaces.formats import description, own
 from ..spaces.table import BadFile
-from .data import DataError
+from .errors import DataError
 
 Ask: TypeAlias = "Callable[[str, str, list[str]], str]"
 """Is given a column, the role guessed for it and all roles; answers with one of them."""
