@@ -95,12 +95,19 @@ def read(path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
     if check and _checksum(arrays, facts) != checksum:
         raise ValueError(f"{path}: the content does not match its checksum")
     shapes = facts["shapes"]
-    index = {key: arrays.pop(key) for key in _INDEX}
+    index: dict[str, Any] = {key: arrays.pop(key) for key in _INDEX}
     arrays = {key: values.reshape(shapes[key]) for key, values in arrays.items()}
     extra = {key: arrays.pop(key) for key in facts["extra"]}
     shape = tuple(facts["shape"])
     columns = {key: np.broadcast_to(values, shape) for key, values in arrays.items()}
-    table = Table(tuple(facts["epochs"]), columns, **index, extra=extra, hash=facts["hash"])
+    table = Table(
+        tuple(facts["epochs"]),
+        columns,
+        **index,
+        extra=extra,
+        resumes=facts["resumes"],
+        hash=facts["hash"],
+    )
     return table, facts["about"]
 
 
@@ -159,6 +166,7 @@ def write(table: Table, path: Path, about: dict[str, Any] | None = None) -> None
         "shape": [table.rows, len(table.epochs), table.replicas],
         "shapes": {key: values.shape for key, values in further.items()},
         "extra": list(table.extra),
+        "resumes": table.resumes,
         "hash": table.hash,
         "about": about or {},
     }

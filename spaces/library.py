@@ -28,6 +28,7 @@ from .pool import PoolSpace
 from .table import BadFile, Column, Table
 
 SPACES = {
+    "nasbench101": "nasbench101:SPACE",
     "nasbench201": "nasbench201:SPACE",
     "nasbench-graph": "nasbench_graph:SPACE",
     "nasbench-graph/proteins": "nasbench_graph:PROTEINS",
@@ -130,7 +131,9 @@ def _complete(table: Table, about: dict[str, Any]) -> tuple[Table, SearchSpace]:
     if isinstance(spelled, str):
         module, _, attribute = SPACES[spelled].partition(":")
         space: SearchSpace = getattr(importlib.import_module(f".{module}", __package__), attribute)
-        return table, space
+        # A space with more spellings than an array can number finds rows in its own way.
+        complete = getattr(space, "complete", None)
+        return (table if complete is None else complete(table)), space
     decisions = [Decision(name, tuple(choices)) for name, choices in spelled["decisions"]]
     if not spelled["pool"]:
         return table, SearchSpace(spelled["name"], decisions)
@@ -252,6 +255,8 @@ def damage(name: str, dataset: str) -> str | None:
         return f"{type(error).__name__}: {error}"
     if (about["benchmark"], about["dataset"]) != (name, dataset):
         return f"it is the table of {about['benchmark']}/{about['dataset']}"
+    if len(table.row_of) == 0 and len(table.spelling) == table.rows:
+        return None  # the space finds the rows
     if int(table.row_of.max(initial=-1)) >= table.rows:
         return "its index names rows that it does not have"
     if len(table.row_of) != space.spellings:

@@ -54,6 +54,8 @@ class Table:
         canonical: (spellings,) number of each spelling's canonical form, -1 if it names no network.
         row_of: (spellings,) row that answers for each spelling, -1 if none does.
         extra: further arrays by name, which only the table's own space makes sense of.
+        resumes: whether more epochs go on with the training of fewer; else each number of epochs
+            is a training of its own, and paid for in full.
         hash: short hex, of the source file and the reader's version.
     """
 
@@ -66,11 +68,13 @@ class Table:
         canonical: NDArray[np.int32],
         row_of: NDArray[np.int32],
         extra: dict[str, NDArray[Any]] | None = None,
+        resumes: bool = True,
         hash: str = "",
     ) -> None:
         self.epochs = epochs
         self.columns = columns
         self.extra = extra or {}
+        self.resumes = resumes
         self.spelling, self.canonical, self.row_of = spelling, canonical, row_of
         self.hash = hash
         self.rows, _, self.replicas = next(iter(columns.values())).shape

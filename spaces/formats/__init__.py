@@ -54,6 +54,7 @@ class Format:
 
 NAMES: dict[str, str] = {
     "table": "own",
+    "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
 }
 """What a user calls a format, and its module."""
