@@ -32,6 +32,7 @@ SPACES = {
     "nasbench201": "nasbench201:SPACE",
     "nasbench-graph": "nasbench_graph:SPACE",
     "nasbench-graph/proteins": "nasbench_graph:PROTEINS",
+    "nasbench-macro": "nasbench_macro:SPACE",
 }
 """The spaces of imported tables that are more than a list of decisions."""
 
@@ -138,6 +139,10 @@ def _complete(table: Table, about: dict[str, Any]) -> tuple[Table, SearchSpace]:
     if not spelled["pool"]:
         return table, SearchSpace(spelled["name"], decisions)
     members = map(tuple, table.extra["members"].tolist())
+    if spelled.get("cells") == "recurrent":
+        from .nasbench_nlp import RecurrentCells
+
+        return table, RecurrentCells(spelled["name"], decisions, members)
     return table, PoolSpace(spelled["name"], decisions, members)
 
 

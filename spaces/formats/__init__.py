@@ -56,6 +56,14 @@ NAMES: dict[str, str] = {
     "table": "own",
     "nasbench101": "nasbench101",
     "nasbench201": "nasbench201",
+    "nats-bench": "nats",
+    "nasbench-graph": "graph",
+    "nasbench-macro": "macro",
+    "nasbench-nlp": "nlp",
+    "hw-nas-bench": "hardware",
+    "zero-cost": "zero_cost",
+    "transnas": "transnas",
+    "nasbench-asr": "asr",
 }
 """What a user calls a format, and its module."""
 

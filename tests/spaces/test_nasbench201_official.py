@@ -177,7 +177,10 @@ def altered(content, change):
     ("change", "message"),
     [
         (lambda infos: infos.__setitem__(1, copy(infos[0])), "is there twice"),
-        (lambda infos: infos[3]["full"].__setitem__("arch_str", "|a~0|"), "expected a cell like"),
+        (
+            lambda infos: infos[3]["full"].__setitem__("arch_str", "|a~0|"),
+            "one entry is of the cells",
+        ),
         (
             lambda infos: infos[3]["full"]["all_results"]["cifar100", 777].__setitem__("epochs", 2),
             "have 3 epochs for some cells and 2",
