@@ -1,4 +1,5 @@
-"""The command line: ``nasarena run | report | list | describe | check | verify | data``.
+"""The command line: ``nasarena run | report | list | describe | check | verify | data |
+reproduce``.
 
 Exit codes: 0 all well, 1 something in the results is not (a unit failed, a check found
 something), 2 the command could not be carried out as given.
@@ -18,6 +19,7 @@ import typer
 
 from .data_cli import app as data_app
 from .errors import NasarenaError
+from .reproduce_cli import reproduce
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -32,6 +34,7 @@ app = typer.Typer(
 )
 
 app.add_typer(data_app, name="data")
+app.command()(reproduce)
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 

@@ -18,7 +18,8 @@ app = typer.Typer(
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
-def _print_json(data: Any) -> None:
+def print_json(data: Any) -> None:
+    """Print plain data, for programs."""
     import json
 
     print(json.dumps(data, indent=2, ensure_ascii=False))
@@ -62,10 +63,10 @@ def import_(
         _formats(as_json)
         return
     data.format_named(bench)
-    with _bar(quiet=as_json) as tell:
+    with progress_bar("importing", quiet=as_json) as tell:
         outcome = data.import_files(bench, files or [], describe, tell)
     if as_json:
-        _print_json(outcome._asdict())
+        print_json(outcome._asdict())
         return
     if outcome.already:
         print("nothing to do: the same files have been imported already")
@@ -82,16 +83,17 @@ def _formats(as_json: bool) -> None:
         {"format": form.name, "benchmark": form.title, "files": form.files}
         for form in map(format_named, NAMES)
     ]
-    _print_json(rows) if as_json else table(rows)
+    print_json(rows) if as_json else table(rows)
 
 
-class _bar:  # noqa: N801, a context manager
+class progress_bar:  # noqa: N801, a context manager
     """A progress bar on a terminal, else nothing."""
 
-    def __init__(self, *, quiet: bool) -> None:
+    def __init__(self, what: str, *, quiet: bool) -> None:
         from rich.console import Console
 
         self._console = Console(stderr=True)
+        self._what = what
         self._show = self._console.is_terminal and not quiet
 
     def __enter__(self) -> Any:
@@ -101,7 +103,7 @@ class _bar:  # noqa: N801, a context manager
 
         self._progress = Progress(console=self._console)
         self._progress.start()
-        task = self._progress.add_task("importing", total=1.0)
+        task = self._progress.add_task(self._what, total=1.0)
         return lambda part: self._progress.update(task, completed=part)
 
     def __exit__(self, *_: object) -> None:
@@ -121,7 +123,7 @@ def list_(as_json: JsonOption = False) -> None:
 
     rows = data.rows()
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif not rows:
         print(f"nothing has been imported into {library.home()}; see nasarena data import")
     else:
@@ -142,7 +144,7 @@ def info(
 
     found = [data.info(*one) for one in data.tables(task)]
     if as_json:
-        _print_json(found)
+        print_json(found)
         return
     for facts in found:
         sources = [f"{s['name']}, {_size(s['bytes'])}, {s['sha256']}" for s in facts["sources"]]
@@ -182,7 +184,7 @@ def verify(
         for one in data.tables(task)
     ]
     if as_json:
-        _print_json(rows)
+        print_json(rows)
     elif rows:
         table(rows)
     if any(row["outcome"] != "sound" for row in rows):
@@ -204,7 +206,7 @@ def remove(
     name, dataset = data.split(task)
     gone = [f"{name}/{one}" for one in library.remove(name, dataset)]
     if as_json:
-        _print_json({"removed": gone})
+        print_json({"removed": gone})
     else:
         print(*(f"removed: {one}" for one in gone), sep="\n")
 

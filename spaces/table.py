@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
@@ -117,6 +118,12 @@ class Table:
     def unique(self) -> int:
         """How many networks these spell."""
         return len(np.unique(self.canonical[self.row_of >= 0]))
+
+    def with_columns(self, columns: dict[str, NDArray[np.float64]]) -> Table:
+        """The same rows with other columns."""
+        other = copy(self)
+        other.columns, other._means = columns, {}
+        return other
 
     def mean(self, column: str) -> NDArray[np.float64]:
         """(rows,) average over the replicas that there are, at the last epochs; remembered."""

@@ -2,8 +2,8 @@
 
 Source: Qin et al., NeurIPS 2022 (arXiv:2206.09166): ``cora0.bench``, ``cora1.bench`` and
 ``cora2.bench``, and likewise for each dataset; the three of a dataset are imported together. They
-hold no training time: an epoch costs the inference latency, so that, as with the packaged table, the
-simulated clock orders networks by how fast they run.
+hold no training time: an epoch costs the inference latency, so that, as with the packaged table,
+the simulated clock orders networks by how fast they run.
 """
 
 from __future__ import annotations
