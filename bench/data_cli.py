@@ -1,4 +1,5 @@
-"""The command line: ``nasarena data import | list | info | verify | remove | wizard``."""
+"""The command line: ``nasarena data import | list | info | verify | remove | wizard |
+analyse``."""
 
 from __future__ import annotations
 
@@ -209,6 +210,36 @@ def remove(
         print_json({"removed": gone})
     else:
         print(*(f"removed: {one}" for one in gone), sep="\n")
+
+
+@app.command()
+def analyse(
+    task: Annotated[str, typer.Argument(help="A task id such as nasbench201/cifar10.")],
+    out: Annotated[Path, typer.Option(help="Where to.")] = Path("analysis"),
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of md,csv,tex,png,pdf.")
+    ] = "md,csv,tex,png,pdf",
+) -> None:
+    """Say what kind of space a task is: how noisy, how rugged, how well few epochs tell.
+
+    Writes a table and a figure.
+
+    Example: nasarena data analyse nasbench201/cifar10 --out analysis
+    """
+    from . import registry
+    from .landscape import terrain
+    from .progress import table
+
+    wanted = [part.strip() for part in formats.split(",") if part.strip()]
+    known = ("md", "csv", "tex", "png", "pdf")
+    if unknown := set(wanted) - set(known):
+        raise NasarenaError(
+            f"unknown format {sorted(unknown)}; expected some of {', '.join(known)}"
+        )
+    write = registry.load(registry.ANALYSIS)
+    found = write(terrain(registry.task(task)), out, wanted)
+    table([dict(zip(found.header, row, strict=True)) for row in found.rows])
+    print(f"analysis: {out}")
 
 
 @app.command()

@@ -66,6 +66,7 @@ BENCHMARKS: dict[str, str] = {
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
 }
 REPORT = "nasarena.reports:write_report"
+ANALYSIS = "nasarena.reports.landscape_report:write_analysis"
 
 
 def _announced(group: str) -> dict[str, str]:

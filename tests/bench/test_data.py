@@ -239,7 +239,19 @@ def test_formats_are_listed(nasarena):
 
 
 def test_help_has_examples(nasarena):
-    for command in ("import", "list", "info", "verify", "remove", "wizard"):
+    for command in ("import", "list", "info", "verify", "remove", "wizard", "analyse"):
         code, out, _ = nasarena("data", command, "--help")
         assert code == 0
         assert f"nasarena data {command}" in out.replace(f"Usage: nasarena data {command}", "", 1)
+
+
+def test_analyse(nasarena, mine, tmp_path):
+    nasarena("data", *mine)
+    words = ["data", "analyse", "mine/main", "--out", tmp_path / "facts", "--format", "md,csv"]
+    code, out, _ = nasarena(*words)
+    assert code == 0
+    assert "fitness–distance correlation" in out
+    assert left(tmp_path / "facts") == ["mine_main.csv", "mine_main.md"]
+    code, _, err = nasarena("data", "analyse", "mine/main", "--format", "gif")
+    assert code == 2
+    assert "unknown format ['gif']" in err
