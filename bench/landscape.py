@@ -72,8 +72,8 @@ def _networks(task: Task) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     """The canonical spellings with a row, how many spellings each has, and the deviation between
     the losses of spellings of one network that have rows of their own (NaN if none has)."""
     table = task.table
-    if len(table.spelling) < task.space.spellings and table.unique == len(table.spelling):
-        # Every row is a network; how often it can be spelled is not counted.
+    if not isinstance(table.canonical, np.ndarray):
+        # The space finds rows by itself: every row is a network, spelled nobody knows how often.
         return np.sort(table.spelling.astype(np.int64)), np.ones(table.rows, np.int64), float("nan")
     answered = np.flatnonzero(table.row_of >= 0)
     keys, member, sizes = np.unique(

@@ -402,6 +402,7 @@ def test_full_graph_bad_files(full_graph, tmp_path):
 # TransNAS-Bench-101 and NAS-Bench-ASR: no official package is to be had; built by its source.
 
 
+@pytest.mark.torch
 def test_vision_tasks(tmp_path):
     torch = pytest.importorskip("torch")
     micro = [f"64-41414-{a}_{b}{c}_{d}00" for a, b, c, d in product(range(4), repeat=4)]

