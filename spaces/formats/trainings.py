@@ -118,7 +118,7 @@ class Collector:
         self.seen[row] = True
         for kind, results in found.items():
             for (trained_on, seed), result in results["all_results"].items():
-                trial = result.get("trial")
+                trial = result.pop("trial", None)
                 if trial is None:
                     raise BadFile(f"the cell {text}: the training on {trained_on} is incomplete")
                 for what, values in trial.values.items():
