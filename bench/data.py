@@ -60,7 +60,7 @@ def import_files(
     try:
         sources = _sources([*files, *([describe] if describe else [])], progress)
         identity = hashlib.sha256(f"{form.name} {form.version} {sources}".encode()).hexdigest()
-        there = _there(identity)
+        there = library.imported(identity)
         if there:
             progress(1.0)
             return Outcome(there, True)
@@ -94,16 +94,6 @@ def _not_taken(found: Imported) -> Imported:
             "another name"
         )
     return found
-
-
-def _there(identity: str) -> list[str]:
-    """The tasks that an import of this identity has made; none if it has not been made."""
-    return [
-        f"{name}/{dataset}"
-        for name in library.names()
-        for dataset, about in library.benchmark(name).about.items()
-        if about["identity"] == identity
-    ]
 
 
 def _sources(files: list[Path], progress: Callable[[float], None]) -> list[dict[str, Any]]:
@@ -172,9 +162,16 @@ def tables(task: str | None) -> list[tuple[str, str]]:
 
 
 def info(name: str, dataset: str) -> dict[str, Any]:
-    """All that is known of an imported table, ready for JSON."""
+    """All that is known of an imported table, ready for JSON.
+
+    Raises:
+        DataError: if it is damaged.
+    """
     benchmark = library.benchmark(name)
-    table = benchmark.open(dataset)
+    try:
+        table = benchmark.open(dataset)
+    except BadFile as error:
+        raise DataError(str(error)) from error
     return {
         "task": f"{name}/{dataset}",
         **benchmark.about[dataset],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,9 +24,7 @@ def terrain(task: Task) -> dict[str, Any]:
     ``neighbours`` gives the numbers of a network's neighbours that the table knows.
     """
     table, space = task.table, task.space
-    keys, sizes, spread = _networks(task)
-    rows = np.asarray(table.row_of[keys]).astype(np.int64)
-    # A network whose canonical spelling has no row of its own is answered by another's.
+    keys, rows, sizes, spread = _networks(task)
     sign = -1 if task.columns["validation"].maximize else 1
     validation = table.columns["validation"]
     losses = task.truth("validation")[rows]
@@ -68,13 +66,18 @@ def terrain(task: Task) -> dict[str, Any]:
     }
 
 
-def _networks(task: Task) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
-    """The canonical spellings with a row, how many spellings each has, and the deviation between
-    the losses of spellings of one network that have rows of their own (NaN if none has)."""
+_Networks: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], float]
+
+
+def _networks(task: Task) -> _Networks:
+    """The canonical spellings that have an answer, their rows, how many spellings each has, and the
+    deviation between the losses of spellings of one network that have rows of their own."""
     table = task.table
     if not isinstance(table.canonical, np.ndarray):
         # The space finds rows by itself: every row is a network, spelled nobody knows how often.
-        return np.sort(table.spelling.astype(np.int64)), np.ones(table.rows, np.int64), float("nan")
+        order = np.argsort(table.spelling)
+        spelled = table.spelling[order].astype(np.int64)
+        return spelled, order, np.ones(len(order), np.int64), float("nan")
     answered = np.flatnonzero(table.row_of >= 0)
     keys, member, sizes = np.unique(
         table.canonical[answered], return_inverse=True, return_counts=True
@@ -87,7 +90,8 @@ def _networks(task: Task) -> tuple[NDArray[np.int64], NDArray[np.int64], float]:
     free = int(np.maximum(number - 1, 0).sum())
     alone = table.unique == table.rows
     spread = float("nan") if alone or not free else float(np.sqrt((deviation**2).sum() / free))
-    return keys.astype(np.int64), sizes.astype(np.int64), spread
+    rows = table.row_of[keys].astype(np.int64)
+    return keys.astype(np.int64), rows, sizes.astype(np.int64), spread
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:

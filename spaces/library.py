@@ -12,6 +12,7 @@ nobody reads, and renamed.
 from __future__ import annotations
 
 import importlib
+import json
 import os
 import re
 import shutil
@@ -93,8 +94,8 @@ class ImportedBenchmark:
 
     @cached_property
     def about(self) -> dict[str, dict[str, Any]]:
-        """What is known of each dataset's table; see `add`."""
-        return {name: cache.about(self._place / f"{name}.arrow") for name in self.datasets}
+        """What is known of each dataset's table; see `add`. Of a damaged one, nothing but that."""
+        return {name: _about(self._place / f"{name}.arrow") for name in self.datasets}
 
     @cached_property
     def columns(self) -> tuple[Column, ...]:
@@ -124,6 +125,15 @@ class ImportedBenchmark:
                 ) from error
             self._opened[dataset] = _complete(table, about)
         return self._opened[dataset]
+
+
+def _about(path: Path) -> dict[str, Any]:
+    try:
+        return cache.about(path)
+    except (OSError, ValueError, KeyError, TypeError):
+        nothing = dict.fromkeys(("identity", "format", "imported"), "")
+        lists: dict[str, list[Any]] = {key: [] for key in ("columns", "sources", "notes")}
+        return {**nothing, **lists, "citation": "damaged: see nasarena data verify", "reader": 0}
 
 
 def _complete(table: Table, about: dict[str, Any]) -> tuple[Table, SearchSpace]:
@@ -166,6 +176,23 @@ def benchmark(name: str) -> ImportedBenchmark:
     return _benchmark(name, place, tuple((n, s.st_mtime_ns, s.st_size) for n, s in found))
 
 
+def _record(identity: str) -> Path:
+    return home() / ".imports" / f"{identity}.json"
+
+
+def imported(identity: str) -> list[str]:
+    """The tasks that an import of this identity made, if all of them are there still; else none."""
+    try:
+        tasks: list[str] = json.loads(_record(identity).read_text(encoding="utf-8"))
+        for task in tasks:
+            name, _, dataset = task.partition("/")
+            if benchmark(name).about[dataset]["identity"] != identity:
+                return []
+    except (OSError, ValueError, KeyError):
+        return []
+    return tasks
+
+
 def add(found: Iterable[Imported], about: dict[str, Any]) -> list[tuple[str, str]]:
     """Keep all that is ``found``, or nothing; replaces tables of the same name.
 
@@ -199,6 +226,9 @@ def add(found: Iterable[Imported], about: dict[str, Any]) -> list[tuple[str, str
             kept.append((one.benchmark, one.dataset))
         for folder in sorted(stage.iterdir()):
             _publish(folder, place / folder.name, stage)
+        record = _record(about["identity"])
+        record.parent.mkdir(exist_ok=True)
+        record.write_text(json.dumps([f"{name}/{dataset}" for name, dataset in kept]))
     finally:
         shutil.rmtree(stage, ignore_errors=True)
     return kept

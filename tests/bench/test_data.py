@@ -45,7 +45,9 @@ def mine(tmp_path):
 
 
 def left(place):
-    return sorted(str(path.relative_to(place)) for path in place.rglob("*") if path.is_file())
+    """The files below a folder, but for the records of which imports were made."""
+    files = (path.relative_to(place) for path in place.rglob("*") if path.is_file())
+    return sorted(str(path) for path in files if path.parts[0] != ".imports")
 
 
 def test_an_imported_table_is_a_task_at_once(nasarena, mine, tmp_path):
@@ -73,6 +75,14 @@ def test_importing_again_does_nothing(nasarena, mine, library):
         "tasks": ["mine/main"],
         "already": True,
     }
+
+
+def test_what_was_removed_is_imported_again(nasarena, mine):
+    nasarena("data", *mine)
+    nasarena("data", "remove", "mine/main")
+    code, out, _ = nasarena("data", *mine)
+    assert (code, out) == (0, "task: mine/main\n")
+    assert tables.datasets("mine") == ("main",)
 
 
 def test_a_changed_table_takes_the_place_of_the_old(nasarena, mine, tmp_path):
@@ -117,6 +127,9 @@ def test_list_info_verify(nasarena, mine, library):
     assert json.loads(out)[0]["outcome"] != "sound"
     path.write_bytes(path.read_bytes()[:100])
     assert nasarena("data", "verify")[0] == 1
+    assert "damaged" in nasarena("data", "list")[1]
+    assert nasarena("list")[0] == 0
+    assert "damaged" in nasarena("data", "info", "mine")[2]
     code, _, err = nasarena("describe", "mine/main")
     assert code == 2
     assert "damaged" in err
@@ -195,7 +208,7 @@ def test_an_interrupted_import_leaves_nothing(nasarena, mine, library, kind):
     assert "nothing has been imported" in nasarena("data", "list")[1]
     assert nasarena("data", *mine)[0] == 0
     assert left(library) == ["mine/main.arrow"]
-    assert [path.name for path in library.iterdir()] == ["mine"]
+    assert sorted(path.name for path in library.iterdir()) == [".imports", "mine"]
 
 
 def test_the_wizard_writes_what_import_reads(nasarena, mine, tmp_path, monkeypatch):
