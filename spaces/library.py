@@ -252,7 +252,9 @@ def _publish(new: Path, place: Path, stage: Path) -> None:
 
 
 def _sweep(place: Path) -> None:
-    """Remove what interrupted imports have left."""
+    """Remove what interrupted imports have left: those whose process is gone."""
+    if os.name == "nt":
+        return  # signal 0 asks nothing there: it would end the process
     for left in place.glob(f"{_STAGE}*"):
         process = int(left.name.removeprefix(_STAGE).partition("-")[0])
         try:

@@ -270,6 +270,16 @@ def test_as_a_task(parts, write):
     # 108 epochs are another training, not the same one continued.
     assert second.cost == second.observation.seconds > first.cost
     assert second.epochs == 108
+    # Its landscape: 60 networks, few of which neighbour each other.
+    from nasarena.bench.landscape import terrain
+
+    found = terrain(task)
+    np.testing.assert_array_equal(np.sort(found["losses"]), np.sort(task.truth("validation")))
+    assert found["archs"].shape == (COUNT, 26)
+    for network in range(5):
+        near = found["neighbours"](network)
+        assert network not in near
+        assert set(near) <= set(range(COUNT))
     known = [spell(cell) for _, cell, _ in sample(COUNT)]
 
     from nasarena.bench import strategy
