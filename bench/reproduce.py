@@ -220,18 +220,19 @@ def _verdict(
         mean - LEVEL * error,
         mean + LEVEL * error,
         published,
-        state_of(mean, error, published, protocol.runs),
+        state_of(mean, error, published, protocol.published_runs),
     )
 
 
-def state_of(mean: float, error: float, published: Figure | None, runs: int) -> str:
+def state_of(mean: float, error: float, published: Figure | None, runs: int | None) -> str:
     """Whether two means agree: their difference is within 1.96 standard errors of both.
 
-    Half a unit of the published figure's last digit is allowed for its rounding. A figure without
-    a deviation counts as exact.
+    ``runs`` is how many runs the published mean is of; where that is not said (None), its whole
+    deviation is its error. Half a unit of its last digit is allowed for its rounding, and a figure
+    without a deviation counts as exact.
     """
     if published is None:
         return SHOWN
-    theirs = (published.deviation or 0.0) / sqrt(runs)
+    theirs = (published.deviation or 0.0) / sqrt(runs or 1)
     allowed = LEVEL * sqrt(error**2 + theirs**2) + 0.5 * 10**-published.decimals
     return AGREES if abs(mean - published.mean) <= allowed else DIFFERS

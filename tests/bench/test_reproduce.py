@@ -71,6 +71,9 @@ def test_verdicts(mean, error, state):
     figure = Figure("REA", "test", 93.92, 0.30)  # a standard error of 0.0134 in 500 runs
     assert reproduce.state_of(mean, error, figure, 500) == state
     assert reproduce.state_of(mean, error, None, 500) == "no published figure"
+    # Where nobody says how many runs there were, the deviation itself is the error.
+    assert reproduce.state_of(94.4, 0.01, figure, None) == "agrees"
+    assert reproduce.state_of(94.6, 0.01, figure, None) == "differs"
 
 
 def test_local_search_finds_the_optimum_as_published(nasarena):
