@@ -56,7 +56,6 @@ class Protocol:
     column whose value each query costs beside its training time. ``plain`` takes every spelling for
     a network of its own. ``needs`` says which file makes the tasks that are not embedded.
     ``published_runs`` is how many runs the figures are means of, None where that is not said.
-    ``published_runs`` is how many runs the figures are means of, None where that is not said.
     """
 
     name: str
