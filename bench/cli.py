@@ -1,4 +1,5 @@
-"""The command line: ``nasarena run | report | list | describe | check | verify``.
+"""The command line: ``nasarena run | report | list | describe | check | verify | data |
+reproduce``.
 
 Exit codes: 0 all well, 1 something in the results is not (a unit failed, a check found
 something), 2 the command could not be carried out as given.
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .data_cli import app as data_app
 from .errors import NasarenaError
+from .reproduce_cli import reproduce
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -29,6 +32,9 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.add_typer(data_app, name="data")
+app.command()(reproduce)
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -40,7 +46,7 @@ def main() -> None:
         print(f"nasarena: {error}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
-        print("nasarena: interrupted; finished units are kept", file=sys.stderr)
+        print("nasarena: interrupted; what was finished is kept", file=sys.stderr)
         sys.exit(130)
 
 

@@ -32,6 +32,10 @@ class StoreError(NasarenaError):
     """A results folder that is not what it should be."""
 
 
+class DataError(NasarenaError):
+    """A file that cannot be imported, or an imported table that is not what it should be."""
+
+
 class InvalidProposal(NasarenaError):
     """A strategy proposed something that the oracle cannot answer."""
 

@@ -111,9 +111,9 @@ class TableOracle:
         cost, epochs = seen.seconds, task.table.epochs[epoch]
         if before is not None:
             trained = before.observation.query.epochs or 0
-            if epochs > trained:
+            if epochs > trained and task.table.resumes:
                 cost, epochs = cost - before.observation.seconds, epochs - trained
-            elif self._free:
+            elif self._free and epochs <= trained:
                 cost, epochs = 0.0, 0
         answer = Answer(seen, cost, epochs, task.space.index(arch), row, place)
         if before is None or epochs > 0:

@@ -2,7 +2,7 @@
 
 A name is one of the built-in ones below, one that an installed package announces through the
 entry-point groups ``nasarena.strategies`` and ``nasarena.benchmarks``, or
-``path/to/file.py:attribute``.
+``path/to/file.py:attribute``. Benchmarks are also those that have been imported.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from ..spaces import TableBenchmark
-from .errors import NasarenaError, UnknownName
+from ..spaces import library
+from ..spaces.table import BadFile, Benchmark
+from .errors import DataError, NasarenaError, UnknownName
 from .task import Task
 from .types import StrategyFactory
 
@@ -84,6 +85,7 @@ BENCHMARKS: dict[str, str] = {
 LIVE = {"live": "nasarena.bench.live.benchmark:BENCHMARK"}
 """Benchmarks that train. Their tasks are chosen by name: ``*`` alone starts no training."""
 REPORT = "nasarena.reports:write_report"
+ANALYSIS = "nasarena.reports.landscape_report:write_analysis"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -97,9 +99,15 @@ def strategy_names() -> dict[str, str]:
 
 
 @cache
-def benchmark_names() -> dict[str, str]:
-    """Every known benchmark's name and where it lives."""
+def built_in_benchmarks() -> dict[str, str]:
+    """Every benchmark that needs no import: its name and where it lives."""
     return _announced("nasarena.benchmarks") | BENCHMARKS
+
+
+def benchmark_names() -> tuple[str, ...]:
+    """The names of all known benchmarks, the imported ones last."""
+    known = built_in_benchmarks()
+    return (*known, *(name for name in library.names() if name not in known))
 
 
 @cache
@@ -165,16 +173,21 @@ def strategy_factory(name: str) -> StrategyFactory:
     return found
 
 
-def benchmark(name: str) -> TableBenchmark:
-    """The benchmark registered under ``name``."""
-    known = benchmark_names() | LIVE
-    if not is_file_name(name) and name not in known:
-        raise UnknownName("benchmark", name, known)
-    found: TableBenchmark = load(known.get(name, name))
-    return found
+def benchmark(name: str) -> Benchmark:
+    """The benchmark registered under ``name``, or imported.
+
+    Raises:
+        UnknownName: if there is none.
+    """
+    known = built_in_benchmarks() | LIVE
+    if is_file_name(name) or name in known:
+        found: Benchmark = load(known.get(name, name))
+        return found
+    if name not in library.names():
+        raise UnknownName("benchmark", name, benchmark_names())
+    return library.benchmark(name)
 
 
-@cache
 def task_names() -> tuple[str, ...]:
     """The ids of all known tasks that are tables, ``benchmark/dataset``."""
     return tuple(
@@ -212,18 +225,36 @@ def select_tasks(patterns: list[str]) -> list[str]:
     return list(chosen)
 
 
-@cache
 def task(task_id: str) -> Task:
-    """The task with this id; its table is opened once a process."""
-    stem, _, objectives = task_id.partition("+")
+    """The task with this id; its table is opened once a process.
+
+    Raises:
+        UnknownName: if there is none, or it has no such objective.
+        DataError: if it is of an imported table, which is damaged.
+    """
+    stem = task_id.partition("+")[0]
     name, _, dataset = stem.rpartition("/")
     if not name:
         raise UnknownName("task", task_id, task_names())
-    found = benchmark(name)
+    try:
+        found = benchmark(name)
+    except UnknownName:
+        raise UnknownName("task", stem, task_names()) from None
     if dataset not in found.datasets:
         raise UnknownName("task", stem, (f"{name}/{d}" for d in found.datasets))
+    return _task(task_id, found if isinstance(found, library.ImportedBenchmark) else None)
+
+
+@cache
+def _task(task_id: str, imported: library.ImportedBenchmark | None) -> Task:
+    stem, _, objectives = task_id.partition("+")
+    name, _, dataset = stem.rpartition("/")
+    found = benchmark(name) if imported is None else imported
     further = tuple(filter(None, objectives.split("+")))
     # A benchmark whose answers come from elsewhere than a table makes its own tasks.
-    make = getattr(found, "task", None)
-    made: Task = make(task_id, dataset, further) if make else Task(task_id, found, dataset, further)
-    return made
+    make = getattr(found, "task", None) or (lambda *_: Task(task_id, found, dataset, further))
+    try:
+        made: Task = make(task_id, dataset, further)
+        return made
+    except BadFile as error:
+        raise DataError(str(error)) from error

@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spaces import Arch, Column, Table, TableBenchmark
+from ..spaces import Arch, Column, Table
+from ..spaces.table import Benchmark
 from .errors import InvalidProposal, UnknownName
 from .types import Answer, Observation, Problem, Proxy, Query
 
@@ -42,7 +43,7 @@ class Task:
     def __init__(
         self,
         task_id: str,
-        benchmark: TableBenchmark,
+        benchmark: Benchmark,
         dataset: str,
         objectives: tuple[str, ...] = (),
     ) -> None:
@@ -206,15 +207,14 @@ class Task:
             c = self.columns[name]
             return {"label": c.label or c.name, "unit": c.unit, "maximize": c.maximize}
 
-        valid = table.canonical[table.row_of >= 0]
         return {
             "optimum": self.optimum,
             "validation": column("validation"),
             "test": column("test"),
             "cost": column("seconds"),
             "objectives": {name: column(name) for name in self.objectives},
-            "architectures": len(valid),
-            "unique": len(np.unique(valid)),
+            "architectures": table.architectures,
+            "unique": table.unique,
             "rows": table.rows,
             "replicas": table.replicas,
             "epochs": list(table.epochs),

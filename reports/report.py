@@ -58,7 +58,7 @@ def _write(
             text(folder / "tables", found, tables)
     images = _figures(found, manifest, labels, folder / "figures", formats)
     if "md" in formats:
-        _write_text(folder / "report.md", _report_markdown(manifest, tables, images, formats))
+        write_text(folder / "report.md", _report_markdown(manifest, tables, images, formats))
     if "html" not in formats:
         return folder
     from .figures import protocol
@@ -66,7 +66,7 @@ def _write(
 
     overview = images.pop("overview")
     page_text = page(manifest, protocol(found, manifest), overview, tables, images)
-    _write_text(folder / "index.html", page_text)
+    write_text(folder / "index.html", page_text)
     return folder / "index.html"
 
 
@@ -82,7 +82,8 @@ def _tables(found: Sequence[Block], labels: Sequence[str]) -> list[Table]:
     return [table for table in made if table is not None]
 
 
-def _write_text(path: Path, text: str) -> None:
+def write_text(path: Path, text: str) -> None:
+    """Write a file whole or not at all."""
     store.write_atomically(path, lambda temporary: _fill(temporary, text.encode()))
 
 
@@ -97,17 +98,17 @@ def _csv(folder: Path, found: Sequence[Block], tables: Sequence[Table]) -> None:
     for metric in ("validation", "test"):
         frame = final_regret(found, metric)
         if not frame.empty:
-            _write_text(folder / f"{metric}-regret.csv", frame.to_csv(index=False))
+            write_text(folder / f"{metric}-regret.csv", frame.to_csv(index=False))
 
 
 def _tex(folder: Path, found: Sequence[Block], tables: Sequence[Table]) -> None:
     for table in tables:
-        _write_text(folder / f"{table.name}.tex", table.tex())
+        write_text(folder / f"{table.name}.tex", table.tex())
 
 
 def _markdown(folder: Path, found: Sequence[Block], tables: Sequence[Table]) -> None:
     for table in tables:
-        _write_text(folder / f"{table.name}.md", table.markdown())
+        write_text(folder / f"{table.name}.md", table.markdown())
 
 
 def file_name(task: str) -> str:
@@ -128,16 +129,19 @@ def _figures(
     if not formats & {"png", "pdf", "html"}:
         return {}
     images = {
-        "overview": _save(overview_figure(found, manifest, labels), folder, "overview", formats)
+        "overview": save_figure(
+            overview_figure(found, manifest, labels), folder, "overview", formats
+        )
     }
     for task in dict.fromkeys(block.task for block in found):
         own = [block for block in found if block.task == task]
         figure = task_figure(own, manifest, labels)
-        images[task] = _save(figure, folder, file_name(task), formats)
+        images[task] = save_figure(figure, folder, file_name(task), formats)
     return images
 
 
-def _save(figure: Figure, folder: Path, name: str, formats: set[str]) -> bytes:
+def save_figure(figure: Figure, folder: Path, name: str, formats: set[str]) -> bytes:
+    """Keep a figure in those of png and pdf that are asked for; returns it as PNG."""
     from matplotlib import rc_context
 
     from .style import RC

@@ -58,6 +58,10 @@ class Table:
             lines.append(" & ".join(cells) + r" \\")
         return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
 
+    def csv(self) -> str:
+        """Comma-separated values."""
+        return pd.DataFrame(list(self.rows), columns=list(self.header)).to_csv(index=False)
+
     def to_html(self) -> str:
         """A table element; every text is escaped."""
 

@@ -1,7 +1,8 @@
 """Keeps tables as Arrow files that open by memory-mapping.
 
 One file holds one table, as a single record whose columns are lists: the file stays readable
-with any Arrow tool, and every list is one buffer that NumPy can view in place.
+with any Arrow tool, and every list is one buffer that NumPy can view in place. An axis along which
+a column only repeats itself (see `numpy.broadcast_to`) takes one place in the file and in memory.
 """
 
 from __future__ import annotations
@@ -14,12 +15,13 @@ import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     from .table import Table
 
-FORMAT = 1
+FORMAT = 2
 """Version of the file's layout, part of its name."""
 
 _INDEX = ("spelling", "canonical", "row_of")
@@ -56,33 +58,81 @@ def load(place: Path, name: str) -> Table | None:
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        return _open(path, name)
+        table, _ = read(path)
     # All that a damaged file can bring Arrow, JSON and reshaping to say.
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError):
         return None
+    return table if table.hash == name else None
 
 
-def _open(path: Path, name: str) -> Table:
+def read(path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
+    """The table in the file ``path``, memory-mapped, and what `write` was told of it.
+
+    ``check=False`` leaves the numbers unread, so that opening takes the same milliseconds for a
+    table of any size.
+
+    Raises:
+        ValueError: if the content does not match its checksum.
+        OSError: if the file cannot be read.
+        pyarrow.ArrowException: if it is no Arrow file, or a damaged one.
+    """
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     from .table import Table
 
     with pa.memory_map(str(path)) as source:
         batch = pa.ipc.open_file(source).get_batch(0)
-    batch.validate(full=True)
+    if check:
+        batch.validate(full=True)
     if batch.num_rows != 1:
         raise ValueError(f"{path}: expected one record, got {batch.num_rows}")
     arrays: dict[str, NDArray[Any]] = {
-        field.name: values.values.to_numpy(zero_copy_only=True)
+        field.name: _view(values.values)
         for field, values in zip(batch.schema, batch.columns, strict=True)
     }
     facts = json.loads(batch.schema.metadata[b"nasarena"])
     checksum = facts.pop("checksum")
-    if facts["hash"] != name or _checksum(arrays, facts) != checksum:
+    if check and _checksum(arrays, facts) != checksum:
         raise ValueError(f"{path}: the content does not match its checksum")
-    index = {key: arrays.pop(key) for key in _INDEX}
-    columns = {key: values.reshape(facts["shape"]) for key, values in arrays.items()}
-    return Table(tuple(facts["epochs"]), columns, **index, hash=name)
+    shapes = facts["shapes"]
+    index: dict[str, Any] = {key: arrays.pop(key) for key in _INDEX}
+    arrays = {key: values.reshape(shapes[key]) for key, values in arrays.items()}
+    extra = {key: arrays.pop(key) for key in facts["extra"]}
+    shape = tuple(facts["shape"])
+    columns = {key: np.broadcast_to(values, shape) for key, values in arrays.items()}
+    table = Table(
+        tuple(facts["epochs"]),
+        columns,
+        **index,
+        extra=extra,
+        resumes=facts["resumes"],
+        hash=facts["hash"],
+    )
+    return table, facts["about"]
+
+
+def _view(values: Any) -> NDArray[Any]:
+    """An Arrow array of plain numbers as a NumPy one. Arrow's own way would import pandas first."""
+    if values.null_count:
+        raise ValueError("a list of numbers with holes")
+    kind = np.dtype(values.type.to_pandas_dtype())
+    buffer = values.buffers()[1]
+    if buffer is None:
+        return np.zeros(0, kind)
+    return np.frombuffer(buffer, kind, len(values), values.offset * kind.itemsize)
+
+
+def about(path: Path) -> dict[str, Any]:
+    """What `write` was told of the table in the file ``path``; the table is not read.
+
+    Raises as `read` does.
+    """
+    import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
+
+    with pa.memory_map(str(path)) as source:
+        facts = json.loads(pa.ipc.open_file(source).schema.metadata[b"nasarena"])
+    found: dict[str, Any] = facts["about"]
+    return found
 
 
 def save(table: Table, place: Path) -> None:
@@ -93,7 +143,7 @@ def save(table: Table, place: Path) -> None:
     try:
         place.mkdir(parents=True, exist_ok=True)
         path = _path(place, table.hash)
-        _write(table, path)
+        write(table, path)
         for old in place.glob("*.arrow"):
             if old != path:
                 old.unlink(missing_ok=True)
@@ -105,15 +155,31 @@ def save(table: Table, place: Path) -> None:
         )
 
 
-def _write(table: Table, path: Path) -> None:
+def _compact(values: NDArray[Any]) -> NDArray[Any]:
+    """``values`` with one entry along every axis on which they only repeat themselves."""
+    once = tuple(slice(0, 1) if step == 0 else slice(None) for step in values.strides)
+    return np.ascontiguousarray(values[once])
+
+
+def write(table: Table, path: Path, about: dict[str, Any] | None = None) -> None:
+    """Write ``table`` and what is to be known ``about`` it to ``path``, whole or not at all.
+
+    Raises:
+        OSError: if there is no space left, or the folder cannot be written.
+    """
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     arrays: dict[str, NDArray[Any]] = {key: getattr(table, key) for key in _INDEX}
-    arrays |= {key: values.reshape(-1) for key, values in table.columns.items()}
+    further = {key: _compact(values) for key, values in (table.columns | table.extra).items()}
+    arrays |= {key: values.reshape(-1) for key, values in further.items()}
     facts: dict[str, Any] = {
         "epochs": table.epochs,
         "shape": [table.rows, len(table.epochs), table.replicas],
+        "shapes": {key: values.shape for key, values in further.items()},
+        "extra": list(table.extra),
+        "resumes": table.resumes,
         "hash": table.hash,
+        "about": about or {},
     }
     facts["checksum"] = _checksum(arrays, facts)
     lists = [

@@ -206,7 +206,7 @@ def source(dataset: str) -> Path:
 
 
 @cache
-def _canonical(here: NASBenchGraph) -> NDArray[np.int32]:
+def canonical_numbers(here: NASBenchGraph) -> NDArray[np.int32]:
     """(spellings,) number of each one's canonical form; it takes a second, for all datasets."""
     canonical = np.full(here.spellings, -1, np.int32)
     for arch in here:
@@ -214,21 +214,29 @@ def _canonical(here: NASBenchGraph) -> NDArray[np.int32]:
     return canonical
 
 
+def arch_of_key(here: NASBenchGraph, key: int) -> Arch:
+    """The spelling of a published key: five digits, the macro, then `OPERATIONS` by number.
+
+    Raises:
+        ValueError: if it names no macro, or an operation that the space does not have.
+        IndexError: if it names no operation at all.
+    """
+    macro, *operations = map(int, f"{key:05}")
+    if len(operations) != 4 or macro >= len(LINKS):
+        raise ValueError(f"{key} is no key of a network")
+    return (macro, *(here.operations.index(OPERATIONS[number]) for number in operations))
+
+
 def read(path: Path, dataset: str) -> Rows:
-    """One row a network. Its key holds five digits: the macro, then `OPERATIONS` by number."""
+    """One row a network."""
     networks: dict[int, dict[str, float]] = load(path)
     here = space(dataset)
-    digit = {
-        str(n): here.operations.index(op)
-        for n, op in enumerate(OPERATIONS)
-        if op in here.operations
-    }
-    keys = [f"{key:05}" for key in sorted(networks)]
-    own = [(int(key[0]), *(digit[d] for d in key[1:])) for key in keys]
-    canonical = _canonical(here)
+    keys = sorted(networks)
+    own = [arch_of_key(here, key) for key in keys]
+    canonical = canonical_numbers(here)
     spelling = canonical[[here.index(arch) for arch in own]]
     columns = {
-        name: np.array([networks[int(k)][key] for k in keys], np.float64).reshape(-1, 1, 1)
+        name: np.array([networks[k][key] for k in keys], np.float64).reshape(-1, 1, 1)
         for name, key in _SOURCE_COLUMNS.items()
     }
     return Rows((1,), columns, spelling, canonical)

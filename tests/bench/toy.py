@@ -53,6 +53,8 @@ class ToyTable:
         canonical = [self.space.index(self.space.canonical(self.space.arch(i))) for i in range(n)]
         self.canonical = np.array(canonical, dtype=np.int32)
         self.spelling = np.arange(n, dtype=np.int32)
+        self.resumes = True
+        self.architectures, self.unique = n, len(set(canonical))
         self.hash = "toy-1"
 
     def mean(self, name: str) -> Any:

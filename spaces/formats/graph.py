@@ -1,0 +1,126 @@
+"""NAS-Bench-Graph's full files: every epoch of the trainings with three seeds.
+
+Source: Qin et al., NeurIPS 2022 (arXiv:2206.09166): ``cora0.bench``, ``cora1.bench`` and
+``cora2.bench``, and likewise for each dataset; the three of a dataset are imported together. They
+hold no training time: an epoch costs the inference latency, so that, as with the packaged table,
+the simulated clock orders networks by how fast they run.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..nasbench_graph import BENCHMARK, PROTEINS, arch_of_key, canonical_numbers, space
+from ..table import BadFile, Column, Rows, Table
+from . import Format, Imported, Progress
+from .stream import Unpickler
+
+_NAME = re.compile(r"([a-z]+)(\d)\.bench")
+COLUMNS = (
+    Column("validation", "", True, "validation accuracy"),
+    Column("test", "", True, "test accuracy"),
+    Column("train", "", True, "training accuracy"),
+    Column("seconds", "s", False, "inference latency, once an epoch"),
+    Column("latency", "s", False, "inference latency"),
+    Column("parameters", "M", False, "parameters", proxy=True),
+)
+_SINGLE = {"latency": "latency", "parameters": "para"}
+
+
+def _take(filled: dict[Any, Any]) -> None:
+    """Keeps of each epoch training, validation and test accuracy, and not the losses."""
+    if "dur" in filled and isinstance(filled["dur"], list):
+        every = np.array([epoch[:3] for epoch in filled["dur"]], np.float64)
+        for epoch in filled["dur"]:
+            if isinstance(epoch, list):
+                epoch.clear()
+        filled["dur"].clear()
+        filled["dur"] = every
+
+
+def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterator[Imported]:
+    """One dataset for each three files. Holds the numbers of one dataset at once."""
+    groups: dict[str, dict[int, Path]] = {}
+    for path in files:
+        name = _NAME.fullmatch(path.name)
+        if name is None or name[1] not in BENCHMARK.datasets:
+            raise BadFile(f"{path}: expected a file named like cora0.bench, after its dataset")
+        groups.setdefault(name[1], {})[int(name[2])] = path
+    for number, (dataset, paths) in enumerate(groups.items(), 1):
+        yield _imported(dataset, [paths[seed] for seed in sorted(paths)])
+        progress(number / len(groups))
+
+
+def _imported(dataset: str, paths: list[Path]) -> Imported:
+    rows: dict[int, int] = {}
+    parts: list[dict[str, NDArray[np.float64]]] = []
+    for path in paths:
+        with path.open("rb") as file:
+            networks = Unpickler(file, str(path), _take).load()
+        try:
+            keys = [int(key) for key in networks]
+            rows = rows or {key: row for row, key in enumerate(sorted(keys))}
+            if set(keys) != rows.keys():
+                raise ValueError(f"{len(keys):,} networks, not those of {paths[0].name}")
+            parts.append(_arrays(networks, rows))
+        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
+            raise BadFile(
+                f"{path}: expected the networks of NAS-Bench-Graph "
+                f"({type(error).__name__}: {error})"
+            ) from error
+    here = space(dataset)
+    canonical = canonical_numbers(here)
+    try:
+        spelling = canonical[[here.index(arch_of_key(here, key)) for key in rows]]
+    except (ValueError, KeyError, IndexError) as error:
+        raise BadFile(f"{paths[0]}: {error}") from error
+    wanted = len(np.unique(canonical[canonical >= 0]))
+    if len(np.unique(spelling)) != wanted:
+        raise BadFile(f"{paths[0]}: expected {wanted:,} networks, got {len(rows):,}")
+    epochs = parts[0]["validation"].shape[1]
+    if any(part["validation"].shape[1] != epochs for part in parts):
+        raise BadFile(f"{paths[0]} and its siblings have different numbers of epochs")
+    shape = len(rows), epochs, len(parts)
+    columns = {
+        name: np.broadcast_to(np.stack([part[name] for part in parts], axis=2), shape)
+        for name in parts[0]
+    }
+    found = Rows(tuple(range(1, epochs + 1)), columns, spelling, canonical)
+    return Imported(
+        "nasbench-graph-full",
+        dataset,
+        Table.from_rows(found),
+        COLUMNS,
+        "nasbench-graph/proteins" if here is PROTEINS else "nasbench-graph",
+        BENCHMARK.citation,
+        (f"training seeds: files {', '.join(path.name for path in paths)}",),
+    )
+
+
+def _arrays(networks: dict[Any, Any], rows: dict[int, int]) -> dict[str, NDArray[np.float64]]:
+    """(rows, epochs) accuracies and seconds, (rows, 1) latency and parameters, of one seed."""
+    epochs = max(len(network["dur"]) for network in networks.values())
+    curves = np.full((3, len(rows), epochs), np.nan)
+    single = {name: np.full((len(rows), 1), np.nan) for name in _SINGLE}
+    for key, network in networks.items():
+        row = rows[int(key)]
+        curves[:, row, : len(network["dur"])] = network["dur"].T
+        for name, source in _SINGLE.items():
+            single[name][row] = network[source]
+    train, validation, test = curves
+    seconds = single["latency"] * np.arange(1, epochs + 1)
+    return {"validation": validation, "test": test, "train": train, "seconds": seconds, **single}
+
+
+FORMAT = Format(
+    name="nasbench-graph",
+    title="NAS-Bench-Graph, every epoch",
+    files="cora0.bench cora1.bench cora2.bench, and so on for other datasets",
+    read=read,
+)
