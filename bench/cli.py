@@ -1,4 +1,4 @@
-"""The command line: ``nasarena run | report | list | describe | check | verify``.
+"""The command line: ``nasarena run | report | list | describe | check | verify | gate | …``.
 
 Exit codes: 0 all well, 1 something in the results is not (a unit failed, a check found
 something), 2 the command could not be carried out as given.
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import gate_cli
 from .errors import NasarenaError
 
 if TYPE_CHECKING:
@@ -322,6 +323,10 @@ def verify(
         table([{"unit": str(v.unit), "outcome": v.problem or "same bits"} for v in verdicts])
     if any(verdict.problem for verdict in verdicts):
         raise typer.Exit(1)
+
+
+app.command()(gate_cli.gate)
+app.command()(gate_cli.pack)
 
 
 if __name__ == "__main__":

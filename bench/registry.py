@@ -65,6 +65,8 @@ BENCHMARKS: dict[str, str] = {
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
 }
 REPORT = "nasarena.reports:write_report"
+GATE = "nasarena.reports.gate_run"
+HISTORY = "nasarena.reports.track"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -119,6 +121,11 @@ def load(where: str) -> Any:
         public = [n for n in vars(module) if not n.startswith("_")]
         raise UnknownName(f"attribute of {place}", attribute, public)
     return getattr(module, attribute)
+
+
+def load_module(name: str) -> Any:
+    """The module of reports called ``name``: imported here, where nothing may point upwards."""
+    return importlib.import_module(name)
 
 
 def is_file_name(name: str) -> bool:

@@ -1,0 +1,125 @@
+"""The commands ``nasarena gate`` and ``nasarena pack``."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+
+def _words(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+def gate(
+    current: Annotated[Path, typer.Argument(help="Results folder or packed file.")],
+    baseline: Annotated[Path, typer.Option(help="Results folder or packed file to compare with.")],
+    run: Annotated[
+        bool, typer.Option("--run", help="First run what CURRENT lacks of the baseline's runs.")
+    ] = False,
+    sequential: Annotated[
+        bool, typer.Option("--sequential", help="Run in blocks of seeds, until all is settled.")
+    ] = False,
+    block: Annotated[
+        int | None, typer.Option(min=1, help="Seeds a block; a quarter of the baseline's if none.")
+    ] = None,
+    alpha: Annotated[float, typer.Option(help="Chance of any false alarm in the gate.")] = 0.05,
+    power: Annotated[float, typer.Option(help="For what the seeds can find.")] = 0.8,
+    margin: Annotated[
+        list[str] | None, typer.Option(help="What counts as equal: 10% or final=0.1; repeatable.")
+    ] = None,
+    target: Annotated[
+        list[str] | None, typer.Option(help="Regret for time to target: 0.5 or TASK=0.5.")
+    ] = None,
+    metrics: Annotated[str, typer.Option(help="Any of final,mean,time.")] = "final,mean,time",
+    on: Annotated[str, typer.Option(help="Regret on validation or test.")] = "validation",
+    common_seeds: Annotated[
+        bool, typer.Option("--common-seeds", help="Compare only the seeds that both have.")
+    ] = False,
+    fail_on: Annotated[
+        str, typer.Option(help="Verdicts that make the exit code 1.")
+    ] = "regressed,missing",
+    out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
+    formats: Annotated[
+        str, typer.Option("--format", help="Any of md,json,junit,gitlab,html.")
+    ] = "md,json,junit,gitlab,html",
+    processes: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """Did anything get worse? Compare results with a baseline, paired by seed.
+
+    Exit code 0: no. 1: a pair regressed or is missing. 2: the two cannot be compared.
+
+    Examples:
+
+        nasarena gate results --baseline .ci/baseline.parquet --run --out gate
+
+        nasarena gate results --baseline main-results --margin 10% --fail-on regressed
+    """
+    from . import registry, rerun, store
+
+    reports = registry.load_module(registry.GATE)
+    fail = reports.verdicts(_words(fail_on))
+    words: dict[str, Any] = {
+        "alpha": alpha,
+        "power": power,
+        "margins": margin or [],
+        "targets": target or [],
+        "metrics": tuple(_words(metrics)),
+        "column": on,
+        "common_seeds": common_seeds,
+    }
+    reports.parse_options(**words)  # before anything is run
+    failed: list[Any] = []
+    if sequential:
+        seeds = store.manifest(baseline)["experiment"]["seeds"]
+        looks = words["looks"] = reports.looks(seeds, block or max(1, -(-seeds // 4)))
+        outcome, failed = rerun.fill_in_blocks(
+            current, baseline, looks, lambda: reports.compare(baseline, current, **words), processes
+        )
+        _tell(failed)
+    else:
+        failed = rerun.fill(current, baseline, processes) if run else []
+        _tell(failed)
+        outcome = reports.compare(baseline, current, **words)
+    files = reports.write(outcome, out, _words(formats), fail)
+    _show(reports, outcome, fail, files, as_json)
+    if failed or outcome.gate.fails(fail):
+        raise typer.Exit(1)
+
+
+def _tell(failed: list[Any]) -> None:
+    for done in failed:
+        print(f"failed: {done.unit}: {done.error}", file=sys.stderr)
+
+
+def _show(reports: Any, outcome: Any, fail: Any, files: list[Path], as_json: bool) -> None:
+    from .progress import table
+
+    for line in reports.commands(outcome, fail):
+        print(line, file=sys.stderr if as_json else sys.stdout)
+    if as_json:
+        print(json.dumps(reports.to_json(outcome), indent=2, ensure_ascii=False))
+        return
+    rows = reports.shown(outcome)
+    if rows:
+        table(rows)
+    print(*reports.remarks(outcome), *(f"wrote {file}" for file in files), sep="\n")
+
+
+def pack(
+    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    file: Annotated[Path, typer.Argument(help="The Parquet file to write.")],
+    force: Annotated[bool, typer.Option("--force", help="Replace FILE.")] = False,
+) -> None:
+    """Put a results folder into one small file, to be committed as a baseline.
+
+    Example: nasarena pack results .ci/baseline.parquet
+    """
+    from .packed import pack
+
+    written = pack(results, file, force=force)
+    print(f"{written}: {written.stat().st_size / 1024:.0f} kB")
