@@ -165,3 +165,16 @@ def test_fill_runs_only_what_is_not_there(nasarena, here):
     file = baseline(nasarena, here, seeds=2)
     assert rerun.fill(here / "base", file, processes=1) == []
     assert packed.pack(here / "base", file, force=True) == file
+
+
+def test_the_projects_own_baseline_covers_every_fast_strategy():
+    from nasarena.bench import registry
+
+    folder = Path(__file__).parents[2] / ".ci" / "baseline"
+    held = store.manifest(folder / "strategies.parquet")["experiment"]
+    named = {spec["name"] for spec in held["strategies"]}
+    slow_or_extra = {"gp", "random-forest", "optuna-gp", "optuna-grid"}
+    assert named == set(registry.STRATEGIES) - slow_or_extra
+    from nasarena.bench import experiment
+
+    assert experiment.load(folder / "strategies.toml").to_json() == held
