@@ -107,3 +107,32 @@ def looks(seeds: int, block: int) -> tuple[int, ...]:
     from .sequential import plan
 
     return plan(seeds, block)
+
+
+def explain(outcome: Outcome, names: tuple[str, str]) -> str:
+    """The table and the curves as text; ``names`` are what baseline and current are called."""
+    from dataclasses import replace
+
+    from .text_curve import draw
+
+    lines = []
+    for row in gate_output.rows(outcome.gate):
+        words = [f"{key} {row[key]}" for key in ("difference [95 %]", "p (Holm)", "A12")]
+        lines.append(
+            f"{row['metric'] or 'bits'}: {row['verdict']}; {names[0]} {row['baseline']}, "
+            f"{names[1]} {row['current']}, {', '.join(words)}"
+        )
+    for key in outcome.sides[0].runs:
+        if key in outcome.sides[1].runs:
+            blocks = [side.runs[key].block for side in outcome.sides]
+            named = [replace(b, strategy=n) for b, n in zip(blocks, names, strict=True)]
+            lines += ["", draw(named)]
+    return "\n".join([*lines, *outcome.gate.notes])
+
+
+def other_bits(first: Path, second: Path) -> str | None:
+    """Where the bits of two results folders part, in words; None if they are the same."""
+    for pair in compare(first, second).gate.pairs:
+        if pair.verdict is not Verdict.IDENTICAL:
+            return pair.note or gate_output.parted(pair)
+    return None

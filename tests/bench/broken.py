@@ -65,3 +65,24 @@ class Late(Sound):
         if self.asked == 51:
             self._rng = Random(self._rng.random())
         return super().ask()
+
+
+_runs = 0
+
+
+@strategy()
+def remembers(problem, rng):
+    """Keeps state between runs."""
+    global _runs
+    _runs += 1
+    stream = Random(rng.random() + _runs)
+    while True:
+        yield problem.space.sample(stream)
+
+
+@strategy()
+def hashes(problem, rng):
+    """Goes by the order of a set of strings."""
+    order = [problem.space.arch(int(text)) for text in {str(i) for i in range(200)}]
+    while True:
+        yield order[rng.randrange(200)]
