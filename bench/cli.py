@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import gate_cli
+from . import gate_cli, track_cli
 from .errors import NasarenaError
 
 if TYPE_CHECKING:
@@ -327,6 +327,7 @@ def verify(
 
 app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
+app.add_typer(track_cli.app, name="track")
 
 
 if __name__ == "__main__":

@@ -304,8 +304,8 @@ def _look(baseline: Record, current: Record, key: tuple[str, str], options: Opti
     facts = baseline.manifest["tasks"][task]
     budget = baseline.manifest["experiment"]["budget"]
     values = metric_values(old, new, seeds, budget, options)
-    units = _units(facts, budget)
-    compared = [_compare(m, units[m], *pair, options) for m, pair in values.items()]
+    named = units(facts, budget)
+    compared = [_compare(m, named[m], *pair, options) for m, pair in values.items()]
     return Pair(task, strategy, Verdict.CHANGED, len(seeds), tuple(compared), part)
 
 
@@ -316,7 +316,8 @@ def _place(record: Record, label: str) -> str:
     return file if colon and file.endswith(".py") else ""
 
 
-def _units(facts: dict[str, Any], budget: dict[str, Any]) -> dict[str, str]:
+def units(facts: dict[str, Any], budget: dict[str, Any]) -> dict[str, str]:
+    """The unit of each metric on a task."""
     unit = facts["validation"]["unit"]
     by_query = budget.get("queries") is not None and budget.get("seconds") is None
     return {"final": unit, "mean": unit, "time": "queries" if by_query else facts["cost"]["unit"]}
