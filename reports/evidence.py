@@ -1,4 +1,6 @@
-"""Tests on paired differences, one a seed. Pure functions on arrays of shape (seeds,).
+"""What a gate needs beyond `reports.paired` and `reports.power`: exact far tails, and planning.
+
+Pure functions on paired differences, one a seed, in arrays of shape (seeds,).
 
 A difference is current minus baseline; losses are minimized, so positive is worse. If nothing
 changed but the bits, the two results of a seed could be exchanged: differences are symmetric about
@@ -7,16 +9,16 @@ zero, and the signed-rank test is exact whatever their distribution.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from math import inf, sqrt
+from math import ceil, inf, log2, sqrt
 
 import numpy as np
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from .power import EFFICIENCY, detectable_difference, power
+from .regret import Floats
 
 _EXACT = 300
 """Up to so many seeds the signed-rank distribution is counted out, beyond it is nearly normal."""
+_MANY = 10**9
 
 
 def signed_rank(differences: Floats) -> tuple[float, float]:
@@ -48,16 +50,6 @@ def signed_rank(differences: Floats) -> tuple[float, float]:
     return statistic, min(1.0, 2 * tail)
 
 
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjusted p-values: the chance of any false rejection stays below alpha (Holm, 1979)."""
-    order = np.argsort(p_values, kind="stable")
-    adjusted, highest = [1.0] * len(p_values), 0.0
-    for rank, place in enumerate(order):
-        highest = max(highest, min(1.0, (len(p_values) - rank) * p_values[place]))
-        adjusted[place] = highest
-    return adjusted
-
-
 def mean_interval(differences: Floats, level: float = 0.95) -> tuple[float, float]:
     """Student's interval for the mean difference; unbounded for fewer than two seeds."""
     n = len(differences)
@@ -70,77 +62,40 @@ def mean_interval(differences: Floats, level: float = 0.95) -> tuple[float, floa
     return mean - half, mean + half
 
 
-def equivalence(differences: Floats, margin: float) -> float:
-    """p-value of "the mean difference is at least ``margin`` off zero".
+def detectable(deviation: float, seeds: int, alpha: float, chance: float = 0.8) -> float:
+    """The least mean difference that ``seeds`` runs find with probability ``chance`` at ``alpha``.
 
-    Two one-sided t-tests (Schuirmann, 1987): a small p shows that the difference is smaller.
-    """
-    n, mean = len(differences), abs(float(differences.mean()))
-    if n < 2 or not margin > 0:
-        return 1.0
-    error = float(differences.std(ddof=1)) / sqrt(n)
-    if error == 0:
-        return 0.0 if mean < margin else 1.0
-    from scipy.special import stdtr
-
-    return float(stdtr(n - 1, (mean - margin) / error))
-
-
-def superiority(baseline: Floats, current: Floats) -> float:
-    """Chance that a current run has more regret than a baseline run, ties half.
-
-    0.5 is no difference (A12; Vargha & Delaney, 2000).
-    """
-    below = np.sort(baseline)
-    less = np.searchsorted(below, current, side="left")
-    ties = np.searchsorted(below, current, side="right") - less
-    return float((less + ties / 2).sum() / (len(baseline) * len(current)))
-
-
-def detectable(deviation: float, seeds: int, alpha: float, power: float = 0.8) -> float:
-    """The least mean difference that ``seeds`` runs find with probability ``power`` at ``alpha``.
-
-    For normal differences of standard deviation ``deviation``; the signed-rank test counts as a
-    t-test with 3/π of the seeds, its relative efficiency there. Infinite where even a difference
-    of one sign in every seed is no evidence.
+    `power.detectable_difference`; infinite where even one sign in every seed is no evidence.
     """
     if seeds < 2 or 2.0 ** (1 - seeds) > alpha:
         return inf
-    if deviation == 0:
-        return 0.0
-    from scipy.special import ndtri, stdtrit
-
-    effective = 3 * seeds / np.pi
-    critical = float(stdtrit(seeds - 1, 1 - alpha / 2))
-    # Guenther's correction (1981) of the normal approximation for a t-test.
-    needed = float(ndtri(1 - alpha / 2)) + float(ndtri(power))
-    needed *= sqrt(1 + float(ndtri(1 - alpha / 2)) ** 2 / (2 * effective))
-    return deviation * max(needed, critical) / sqrt(effective)
+    return detectable_difference(deviation, seeds, chance=chance, alpha=alpha)
 
 
 def seeds_for(
-    deviation: float, margin: float, alpha: float, alpha_equal: float, power: float = 0.8
+    deviation: float, margin: float, alpha: float, alpha_equal: float, chance: float = 0.8
 ) -> int:
-    """How many seeds settle a comparison either way with probability ``power``.
+    """How many seeds settle a comparison either way with probability ``chance``.
 
     Enough to find a difference of ``margin`` (at ``alpha``) and, where there is none, to show
-    equivalence (at ``alpha_equal``). 0 if no number does: the margin is 0.
+    equivalence (at ``alpha_equal``; normal approximation). 0 if no number does: the margin is 0.
     """
     if not margin > 0:
         return 0
     from scipy.special import ndtri
 
-    root = (float(ndtri(1 - alpha_equal)) + float(ndtri((1 + power) / 2))) * deviation / margin
-    low = max(2, int(np.ceil(root**2)) + 1)
-    high = low
-    while detectable(deviation, high, alpha, power) > margin:
+    effect = margin / deviation if deviation > 0 else inf
+    equal = ((float(ndtri(1 - alpha_equal)) + float(ndtri((1 + chance) / 2))) / effect) ** 2
+    low = high = max(2, ceil(1 - log2(alpha)), ceil(equal) + 1)
+
+    def enough(seeds: int) -> bool:
+        return effect == inf or power(effect, seeds * EFFICIENCY["wilcoxon"], alpha) >= chance
+
+    while not enough(high):
         low, high = high, 2 * high
-        if high > 10**9:
+        if high > _MANY:
             return 0
     while low < high:
         middle = (low + high) // 2
-        if detectable(deviation, middle, alpha, power) > margin:
-            low = middle + 1
-        else:
-            high = middle
+        low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return high

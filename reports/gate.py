@@ -16,6 +16,7 @@ import numpy as np
 from ..bench.errors import StoreError
 from . import evidence
 from .gate_record import Difference, Parting, Record, Runs, check_comparable, differences, parting
+from .paired import a12, holm
 from .regret import Floats, last, on_grid
 from .sequential import spent
 
@@ -269,8 +270,8 @@ def settle(pairs: Sequence[Pair], options: Options) -> list[Pair]:
     """Correct all p-values of ``pairs`` together (Holm), then give the verdicts."""
     open_ = [c for pair in pairs for c in pair.comparisons if not isnan(c.p)]
     stated = [c for c in open_ if not isnan(c.p_equivalent)]
-    adjusted = dict(zip(map(id, open_), evidence.holm([c.p for c in open_]), strict=True))
-    equal = dict(zip(map(id, stated), evidence.holm([c.p_equivalent for c in stated]), strict=True))
+    adjusted = dict(zip(map(id, open_), holm([c.p for c in open_]).tolist(), strict=True))
+    equal = dict(zip(map(id, stated), holm([c.p_equivalent for c in stated]).tolist(), strict=True))
     found = []
     for pair in pairs:
         comparisons = []
@@ -339,7 +340,7 @@ def _compare(metric: str, unit: str, old: Floats, new: Floats, options: Options)
         difference=float(d.mean()),
         low=low,
         high=high,
-        superiority=evidence.superiority(old, new),
+        superiority=a12(old, new),
         deviation=float(d.std(ddof=1)) if len(d) > 1 else nan,
         direction=direction,
         p=p,

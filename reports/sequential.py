@@ -14,7 +14,9 @@ from math import isnan, nan
 
 import numpy as np
 
-from .evidence import Floats, equivalence, signed_rank
+from .evidence import signed_rank
+from .paired import equivalence
+from .regret import Floats
 
 
 def plan(seeds: int, block: int) -> tuple[int, ...]:
@@ -49,7 +51,7 @@ def spent(
     equal = nan
     if not isnan(margin):
         equal = min(
-            _share(equivalence(differences[:n], margin), share)
+            _share(equivalence(differences[:n], margin) if n > 1 and margin > 0 else 1.0, share)
             for n, share in zip(sizes, shares, strict=True)
         )
     return int(np.sign(tests[best][0])), p_values[best], equal
