@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
+
+from .errors import StoreError
 
 
 def _words(text: str) -> list[str]:
@@ -42,6 +45,13 @@ def gate(
     fail_on: Annotated[
         str, typer.Option(help="Verdicts that make the exit code 1.")
     ] = "regressed,missing",
+    speed: Annotated[
+        Path | None, typer.Option(help="Times of now, from pytest --benchmark-json.")
+    ] = None,
+    speed_baseline: Annotated[
+        Path | None, typer.Option(help="Times to compare them with, of any machine.")
+    ] = None,
+    slower: Annotated[str, typer.Option(help="By how much may times differ?")] = "25%",
     out: Annotated[Path | None, typer.Option(help="Folder for the files.")] = None,
     formats: Annotated[
         str, typer.Option("--format", help="Any of md,json,junit,gitlab,html.")
@@ -58,11 +68,15 @@ def gate(
         nasarena gate results --baseline .ci/baseline.parquet --run --out gate
 
         nasarena gate results --baseline main-results --margin 10% --fail-on regressed
+
+        nasarena gate benchmarks.json --baseline main-benchmarks.json --slower 30%
     """
     from . import registry, rerun, store
 
     reports = registry.load_module(registry.GATE)
     fail = reports.verdicts(_words(fail_on))
+    if (speed is None) != (speed_baseline is None):
+        raise StoreError("--speed and --speed-baseline: one needs the other")
     words: dict[str, Any] = {
         "alpha": alpha,
         "power": power,
@@ -73,18 +87,19 @@ def gate(
         "common_seeds": common_seeds,
     }
     reports.parse_options(**words)  # before anything is run
+    words |= {"slower": slower, "benchmarks": (speed_baseline, speed) if speed else None}
+    compare = partial(reports.compare, baseline, current)
     failed: list[Any] = []
     if sequential:
         seeds = store.manifest(baseline)["experiment"]["seeds"]
-        looks = words["looks"] = reports.looks(seeds, block or max(1, -(-seeds // 4)))
-        outcome, failed = rerun.fill_in_blocks(
-            current, baseline, looks, lambda: reports.compare(baseline, current, **words), processes
-        )
+        words["looks"] = looks = reports.looks(seeds, block or max(1, -(-seeds // 4)))
+        look = partial(compare, **words)
+        outcome, failed = rerun.fill_in_blocks(current, baseline, looks, look, processes)
         _tell(failed)
     else:
         failed = rerun.fill(current, baseline, processes) if run else []
         _tell(failed)
-        outcome = reports.compare(baseline, current, **words)
+        outcome = compare(**words)
     files = reports.write(outcome, out, _words(formats), fail)
     _show(reports, outcome, fail, files, as_json)
     if failed or outcome.gate.fails(fail):

@@ -19,7 +19,9 @@ def _words(text: str) -> list[str]:
 
 @app.command()
 def add(
-    results: Annotated[Path, typer.Argument(help="Results folder or packed file.")],
+    results: Annotated[
+        Path, typer.Argument(help="Results folder, packed file, or pytest-benchmark's JSON.")
+    ],
     to: Annotated[Path, typer.Option(help="The history: a folder, or a .jsonl file.")],
     commit: Annotated[
         str | None, typer.Option(help="Which commit; the one the results were made at if none.")

@@ -84,6 +84,17 @@ def _margin(value: float | str, mean: float) -> float:
     return number / 100 * abs(mean) if text.endswith("%") else number
 
 
+def share(text: str) -> float:
+    """A share such as "25%" as 0.25.
+
+    Raises:
+        StoreError: if it is none.
+    """
+    if not text.strip().endswith("%"):
+        raise StoreError(f"expected a share such as 25%, got {text!r}")
+    return _margin(text, 1.0)
+
+
 @dataclass(frozen=True)
 class Comparison:
     """One metric of one task and strategy: current minus baseline, so positive is worse.

@@ -32,7 +32,7 @@ _SEVERITY = {Verdict.REGRESSED: "major", Verdict.MISSING: "critical"}
 
 def write_gate(
     gate: Gate,
-    sides: tuple[Record, Record],
+    sides: Sequence[Record],
     folder: str | os.PathLike[str],
     formats: Sequence[str] = FORMATS,
     fail_on: Sequence[Verdict] = (Verdict.REGRESSED, Verdict.MISSING),

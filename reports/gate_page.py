@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
 
@@ -17,7 +17,7 @@ FIGURES = 40
 """So many pairs have their curves drawn, the gravest first."""
 
 
-def page(gate: Gate, sides: tuple[Record, Record]) -> str:
+def page(gate: Gate, sides: Sequence[Record]) -> str:
     """The whole page, readable without a network; ``sides`` are baseline and current."""
     title = f"nasarena gate: {headline(gate)}"
     shown = "".join(f'<div class="wide">{table.to_html()}</div>' for table in tables(gate))
@@ -30,7 +30,7 @@ def page(gate: Gate, sides: tuple[Record, Record]) -> str:
     )
 
 
-def _sections(gate: Gate, sides: tuple[Record, Record]) -> Iterator[str]:
+def _sections(gate: Gate, sides: Sequence[Record]) -> Iterator[str]:
     ordered = sorted(gate.pairs, key=lambda pair: list(Verdict).index(pair.verdict))
     drawn = [pair for pair in ordered if pair.comparisons and _blocks(pair, sides)]
     for pair in drawn[:FIGURES]:
@@ -43,9 +43,9 @@ def _sections(gate: Gate, sides: tuple[Record, Record]) -> Iterator[str]:
         yield f"<p>{len(drawn) - FIGURES} more pairs changed; their curves are not drawn.</p>"
 
 
-def _blocks(pair: Pair, sides: tuple[Record, Record]) -> list[Block]:
+def _blocks(pair: Pair, sides: Sequence[Record]) -> list[Block]:
     key = pair.task, pair.strategy
-    if not all(key in side.runs for side in sides):
+    if not sides or not all(key in side.runs for side in sides):
         return []
     return [
         replace(side.runs[key].block, strategy=name)
@@ -53,7 +53,7 @@ def _blocks(pair: Pair, sides: tuple[Record, Record]) -> list[Block]:
     ]
 
 
-def _figure(pair: Pair, sides: tuple[Record, Record]) -> bytes:
+def _figure(pair: Pair, sides: Sequence[Record]) -> bytes:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from ..bench.errors import StoreError
 from . import gate_output, gate_record
-from .gate import Gate, Verdict, judge, parse_options
+from .gate import Gate, Options, Pair, Verdict, judge, parse_options, settle
 
 
 class Outcome(NamedTuple):
-    """A gate with the two records it judged, baseline first."""
+    """A gate with the two records it judged, baseline first; none where it judged speed alone."""
 
     gate: Gate
-    sides: tuple[gate_record.Record, gate_record.Record]
+    sides: tuple[gate_record.Record, ...]
 
     @property
     def unsettled(self) -> list[tuple[str, str]]:
@@ -31,16 +32,40 @@ class Outcome(NamedTuple):
 
 
 def compare(
-    baseline: str | os.PathLike[str], current: str | os.PathLike[str], **words: Any
+    baseline: str | os.PathLike[str],
+    current: str | os.PathLike[str],
+    benchmarks: tuple[str | os.PathLike[str], str | os.PathLike[str]] | None = None,
+    slower: str = "25%",
+    **words: Any,
 ) -> Outcome:
     """Judge ``current`` against ``baseline``; ``words`` as `parse_options` takes them.
+
+    ``benchmarks`` are two files of pytest-benchmark, baseline first, judged with the rest; two such
+    files may also stand in for the results.
 
     Raises:
         StoreError: if either cannot be read, the two cannot be compared, or an option is wrong.
     """
     options = parse_options(**words)
+    if all(Path(where).suffix == ".json" for where in (baseline, current)):
+        pairs, why = _speed((baseline, current), slower, options)
+        settled = tuple(settle(pairs, options))
+        return Outcome(Gate(str(baseline), str(current), settled, tuple(why), (), options), ())
+    if benchmarks is not None:
+        pairs, why = _speed(benchmarks, slower, options)
+        sides = gate_record.read(baseline), gate_record.read(current)
+        gate = judge(*sides, options, pairs)
+        return Outcome(replace(gate, why=(*gate.why, *why)), sides)
     sides = gate_record.read(baseline), gate_record.read(current)
     return Outcome(judge(*sides, options), sides)
+
+
+def _speed(files: tuple[Any, Any], slower: str, options: Options) -> tuple[list[Pair], list[Any]]:
+    from . import speed
+    from .gate import share
+
+    old, new = (speed.read(file) for file in files)
+    return speed.compare(old, new, share(slower), options), speed.differences(old, new)
 
 
 def verdicts(names: Sequence[str]) -> tuple[Verdict, ...]:
@@ -111,8 +136,6 @@ def looks(seeds: int, block: int) -> tuple[int, ...]:
 
 def explain(outcome: Outcome, names: tuple[str, str]) -> str:
     """The table and the curves as text; ``names`` are what baseline and current are called."""
-    from dataclasses import replace
-
     from .text_curve import draw
 
     lines = []

@@ -25,13 +25,20 @@ def add(
     targets: Sequence[str] = (),
     column: str = "validation",
 ) -> tuple[Path, int]:
-    """Append a results folder (or packed file) to the history; returns the file and the rows.
+    """Append a results folder, packed file or file of pytest-benchmark to the history.
+
+    Returns the file and the number of rows.
 
     Raises:
         StoreError: if the results or the history cannot be read, or no commit is known.
     """
-    options = parse_options(targets=targets, column=column)
-    rows = history.rows_of(gate_record.read(results), commit, time, options)
+    if Path(results).suffix == ".json":
+        from . import speed
+
+        rows = speed.rows_of(speed.read(results), commit, time)
+    else:
+        options = parse_options(targets=targets, column=column)
+        rows = history.rows_of(gate_record.read(results), commit, time, options)
     return history.add(where, rows), len(rows)
 
 
