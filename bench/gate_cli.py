@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 import sys
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
@@ -18,8 +21,11 @@ def _words(text: str) -> list[str]:
 
 
 def gate(
-    current: Annotated[Path, typer.Argument(help="Results folder or packed file.")],
     baseline: Annotated[Path, typer.Option(help="Results folder or packed file to compare with.")],
+    current: Annotated[
+        Path | None,
+        typer.Argument(help="Results folder or packed file; with --run a new folder, if none."),
+    ] = None,
     run: Annotated[
         bool, typer.Option("--run", help="First run what CURRENT lacks of the baseline's runs.")
     ] = False,
@@ -65,13 +71,13 @@ def gate(
 
     Examples:
 
-        nasarena gate results --baseline .ci/baseline.parquet --run --out gate
+        nasarena gate --run --baseline .ci/baseline.parquet --out gate
 
         nasarena gate results --baseline main-results --margin 10% --fail-on regressed
 
         nasarena gate benchmarks.json --baseline main-benchmarks.json --slower 30%
     """
-    from . import registry, rerun, store
+    from . import registry
 
     reports = registry.load_module(registry.GATE)
     fail = reports.verdicts(_words(fail_on))
@@ -88,22 +94,62 @@ def gate(
     }
     reports.parse_options(**words)  # before anything is run
     words |= {"slower": slower, "benchmarks": (speed_baseline, speed) if speed else None}
-    compare = partial(reports.compare, baseline, current)
-    failed: list[Any] = []
-    if sequential:
-        seeds = store.manifest(baseline)["experiment"]["seeds"]
-        words["looks"] = looks = reports.looks(seeds, block or max(1, -(-seeds // 4)))
-        look = partial(compare, **words)
-        outcome, failed = rerun.fill_in_blocks(current, baseline, looks, look, processes)
-        _tell(failed)
-    else:
-        failed = rerun.fill(current, baseline, processes) if run else []
-        _tell(failed)
-        outcome = compare(**words)
-    files = reports.write(outcome, out, _words(formats), fail)
+    with _folder(current, run or sequential) as folder:
+        failed: list[Any] = []
+        if sequential:
+            outcome, failed = _in_blocks(reports, folder, baseline, block, processes, words)
+        else:
+            if run:
+                failed = _fill(folder, baseline, processes)
+            outcome = reports.compare(baseline, folder, **words)
+        files = reports.write(outcome, out, _words(formats), fail)
     _show(reports, outcome, fail, files, as_json)
     if failed or outcome.gate.fails(fail):
         raise typer.Exit(1)
+
+
+@contextmanager
+def _folder(current: Path | None, runs: bool) -> Iterator[Path]:
+    """Where current results are: as named, or a new folder that goes when the gate is done."""
+    if current is not None:
+        yield current
+    elif runs:
+        with tempfile.TemporaryDirectory(prefix="nasarena-gate-") as name:
+            yield Path(name) / "current"
+    else:
+        raise StoreError("name the results to judge, or let --run make them")
+
+
+def _fill(current: Path, baseline: Path, processes: int | None) -> list[Any]:
+    from . import rerun
+
+    failed, kept = rerun.fill(current, baseline, processes)
+    _tell(failed)
+    if kept:
+        print(
+            f"{kept} units were in {current} already and were not run again: if the code has "
+            "changed since, name a new folder",
+            file=sys.stderr,
+        )
+    return failed
+
+
+def _in_blocks(
+    reports: Any,
+    current: Path,
+    baseline: Path,
+    block: int | None,
+    processes: int | None,
+    words: dict[str, Any],
+) -> tuple[Any, list[Any]]:
+    from . import rerun, store
+
+    seeds = store.manifest(baseline)["experiment"]["seeds"]
+    looks = reports.looks(seeds, block or max(1, -(-seeds // 4)))
+    look = partial(reports.compare, baseline, current, **words, looks=looks)
+    outcome, failed = rerun.fill_in_blocks(current, baseline, looks, look, processes)
+    _tell(failed)
+    return outcome, failed
 
 
 def _tell(failed: list[Any]) -> None:

@@ -13,14 +13,20 @@ from .errors import StoreError
 from .executor import Done, execute
 
 
-def fill(current: Path, baseline: Path, processes: int | None = None) -> list[Done]:
+def fill(current: Path, baseline: Path, processes: int | None = None) -> tuple[list[Done], int]:
     """Run what ``current`` lacks of the experiment that ``baseline`` was made with.
 
-    Returns what failed.
+    Returns what failed, and how many units were there already.
     """
     experiment = experiments.from_manifest(store.manifest(baseline)["experiment"])
+    there = [
+        path
+        for task in experiment.tasks
+        for spec in experiment.strategies
+        for path in store.unit_files(current, task, spec.label).values()
+    ]
     done = execute(current, experiment, processes=processes)
-    return [unit for unit in done if unit.error is not None]
+    return [unit for unit in done if unit.error is not None], len(there)
 
 
 def fill_in_blocks(

@@ -160,11 +160,11 @@ def tables(gate: Gate) -> list[Table]:
 def markdown(gate: Gate, fail_on: Sequence[Verdict] = (Verdict.REGRESSED, Verdict.MISSING)) -> str:
     """For a pull request or ``$GITHUB_STEP_SUMMARY``."""
     mark = "❌" if gate.fails(fail_on) else "✅"
+    current, baseline = Path(gate.current).name, Path(gate.baseline).name
     lines = [
         f"### {mark} nasarena gate: {headline(gate)}",
         "",
-        f"`{gate.current}` against `{gate.baseline}`, alpha {gate.options.alpha:g} over the whole "
-        "gate (Holm).",
+        f"`{current}` against `{baseline}`, alpha {gate.options.alpha:g} over the whole gate (Holm).",
         "",
     ]
     for table in tables(gate):

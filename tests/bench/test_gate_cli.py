@@ -80,7 +80,7 @@ def test_worse_code_fails_and_says_why(nasarena, here, monkeypatch):
     assert "1 regressed" in (here / "summary.md").read_text()
     assert (here / "gate" / "gate.html").exists()
     # Asked to, it lets the same pass; as JSON, standard output is JSON alone.
-    code, out, err = nasarena(*GATE, "--fail-on", "missing", "--json")
+    code, out, err = nasarena("gate", *GATE[2:], "--fail-on", "missing", "--json")
     assert code == 0
     assert json.loads(out)["counts"]["regressed"] == 1
     assert "::notice" not in err
@@ -132,6 +132,8 @@ def test_sequential_goes_to_the_end_for_what_is_not_clear(nasarena, here):
     [
         (["nowhere", "--baseline", "base.parquet"], "nowhere is not a results folder"),
         (["base", "--baseline", "nowhere.parquet"], "nowhere.parquet is not a results folder"),
+        (["--baseline", "base.parquet"], "name the results to judge, or let --run make them"),
+        (["base", "--baseline", "base.parquet", "--speed", "x.json"], "one needs the other"),
         (["base", "--baseline", "text"], "text is damaged"),
         (["base", "--baseline", "base.parquet", "--margin", "0.1"], "different units"),
         (["base", "--baseline", "base.parquet", "--fail-on", "worse"], "expected some of"),
@@ -163,7 +165,10 @@ def test_pack_overwrites_nothing(nasarena, here):
 
 def test_fill_runs_only_what_is_not_there(nasarena, here):
     file = baseline(nasarena, here, seeds=2)
-    assert rerun.fill(here / "base", file, processes=1) == []
+    assert rerun.fill(here / "base", file, processes=1) == ([], 1)
+    code, _, err = nasarena("gate", "base", "--baseline", file, "--run")
+    assert code == 0
+    assert "1 units were in base already and were not run again" in err
     assert packed.pack(here / "base", file, force=True) == file
 
 
