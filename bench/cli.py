@@ -327,6 +327,7 @@ def verify(
 
 app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
+app.command()(gate_cli.drift)
 app.add_typer(track_cli.app, name="track")
 
 

@@ -1,4 +1,4 @@
-"""The commands ``nasarena gate`` and ``nasarena pack``."""
+"""The commands ``nasarena gate``, ``nasarena pack`` and ``nasarena drift``."""
 
 from __future__ import annotations
 
@@ -184,3 +184,56 @@ def pack(
 
     written = pack(results, file, force=force)
     print(f"{written}: {written.stat().st_size / 1024:.0f} kB")
+
+
+def drift(
+    before: Annotated[str, typer.Argument(help="A requirement such as optuna==4.9.0.")],
+    after: Annotated[str, typer.Argument(help="Another, such as optuna==5.0.0.")],
+    experiment: Annotated[Path | None, typer.Option(help="An experiment file (TOML).")] = None,
+    tasks: Annotated[str, typer.Option(help="Task ids or patterns.")] = "nasbench201/cifar10",
+    strategies: Annotated[str, typer.Option(help="Names, separated by commas.")] = "optuna-tpe",
+    seeds: Annotated[int, typer.Option(min=2, help="Runs per task and strategy.")] = 20,
+    queries: Annotated[int, typer.Option(min=1, help="Budget in queries.")] = 200,
+    margin: Annotated[list[str] | None, typer.Option(help="What counts as equal: 10%.")] = None,
+    alpha: Annotated[float, typer.Option(help="Chance of any false alarm.")] = 0.05,
+    out: Annotated[Path, typer.Option(help="Folder for results and files.")] = Path("drift"),
+    processes: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+) -> None:
+    """What does another version of a package change? Exit code 1: something got worse.
+
+    Each version is installed into a virtual environment of its own, on top of the packages that
+    are there. Example:
+
+        nasarena drift optuna==4.9.0 optuna==5.0.0 --tasks 'nasbench201/*'
+    """
+    from . import drift as drifts
+    from . import registry
+
+    reports = registry.load_module(registry.GATE)
+    words: dict[str, Any] = {"alpha": alpha, "margins": margin or []}
+    reports.parse_options(**words)
+    drifts.check(before, after)
+    plain = {"tasks": _words(tasks), "strategies": _words(strategies), "seeds": seeds}
+    folders = [out / drifts.folder_name(requirement) for requirement in (before, after)]
+    with tempfile.TemporaryDirectory(prefix="nasarena-drift-") as name:
+        file = experiment or _experiment_file(Path(name), plain | {"budget": {"queries": queries}})
+        for requirement, folder in zip((before, after), folders, strict=True):
+            python = drifts.make(Path(name) / folder.name, requirement)
+            drifts.run(python, file, folder, processes)
+    outcome = reports.compare(*folders, **words)
+    fail = reports.verdicts(["regressed", "missing"])
+    files = reports.write(outcome, out, ("md", "json", "html"), fail)
+    _show(reports, outcome, fail, files, as_json)
+    if outcome.gate.fails(fail):
+        raise typer.Exit(1)
+
+
+def _experiment_file(folder: Path, plain: dict[str, Any]) -> Path:
+    """An experiment as a file: JSON's strings, lists and numbers are TOML's too."""
+    budget = plain.pop("budget")
+    lines = [f"{key} = {json.dumps(value)}" for key, value in plain.items()]
+    lines += ["[budget]", *(f"{key} = {value}" for key, value in budget.items())]
+    file = folder / "drift.toml"
+    file.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return file

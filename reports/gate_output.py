@@ -164,7 +164,7 @@ def markdown(gate: Gate, fail_on: Sequence[Verdict] = (Verdict.REGRESSED, Verdic
     lines = [
         f"### {mark} nasarena gate: {headline(gate)}",
         "",
-        f"`{current}` against `{baseline}`, alpha {gate.options.alpha:g} over the whole gate (Holm).",
+        f"`{current}` against `{baseline}`, alpha {gate.options.alpha:g} over all (Holm).",
         "",
     ]
     for table in tables(gate):
