@@ -9,6 +9,7 @@ zero, and the signed-rank test is exact whatever their distribution.
 
 from __future__ import annotations
 
+from functools import cache
 from math import ceil, inf, log2, sqrt
 
 import numpy as np
@@ -69,7 +70,12 @@ def detectable(deviation: float, seeds: int, alpha: float, chance: float = 0.8) 
     """
     if seeds < 2 or 2.0 ** (1 - seeds) > alpha:
         return inf
-    return detectable_difference(deviation, seeds, chance=chance, alpha=alpha)
+    return deviation * _detectable_in_deviations(seeds, alpha, chance)
+
+
+@cache
+def _detectable_in_deviations(seeds: int, alpha: float, chance: float) -> float:
+    return detectable_difference(1.0, seeds, chance=chance, alpha=alpha)
 
 
 def seeds_for(

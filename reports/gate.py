@@ -317,7 +317,7 @@ def _look(baseline: Record, current: Record, key: tuple[str, str], options: Opti
     budget = baseline.manifest["experiment"]["budget"]
     values = metric_values(old, new, seeds, budget, options)
     named = units(facts, budget)
-    compared = [_compare(m, named[m], *pair, options) for m, pair in values.items()]
+    compared = [compare_metric(m, named[m], *pair, options) for m, pair in values.items()]
     return Pair(task, strategy, Verdict.CHANGED, len(seeds), tuple(compared), part)
 
 
@@ -335,8 +335,10 @@ def units(facts: dict[str, Any], budget: dict[str, Any]) -> dict[str, str]:
     return {"final": unit, "mean": unit, "time": "queries" if by_query else facts["cost"]["unit"]}
 
 
-def _compare(metric: str, unit: str, old: Floats, new: Floats, options: Options) -> Comparison:
-    """The evidence on one metric; the verdict comes when all p-values are known."""
+def compare_metric(
+    metric: str, unit: str, old: Floats, new: Floats, options: Options
+) -> Comparison:
+    """The evidence on one metric from (seeds,) values; `settle` gives the verdict later."""
     d = new - old
     same = Comparison(metric, Verdict.NO_EVIDENCE, unit, float(old.mean()), float(new.mean()), 0.0)
     if np.isnan(d).any() or not d.any():
