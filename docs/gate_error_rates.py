@@ -115,8 +115,10 @@ def _draw(sampler: Sampler, rng, seeds: int) -> tuple[list[np.ndarray], list[np.
     return [old for old, _ in drawn], [new for _, new in drawn]
 
 
-def rates(sampler: Sampler, seeds: int, gates: int, *, block: int = 0, seed: int = 0) -> Rates:
-    """Simulate gates where nothing changed (five times ``gates``), and where something did.
+def rates(
+    sampler: Sampler, seeds: int, gates: int, *, quiet: int = 0, block: int = 0, seed: int = 0
+) -> Rates:
+    """Simulate ``quiet`` gates where nothing changed (2 ``gates``, if 0), then where something did.
 
     A shift of one strategy by what can be found, then a shift of all by the margin itself, which
     here is one standard deviation of the differences.
@@ -127,8 +129,9 @@ def rates(sampler: Sampler, seeds: int, gates: int, *, block: int = 0, seed: int
     margin = float((new - old).std(ddof=1))
     shift = evidence.detectable(margin, seeds, ALPHA / STRATEGIES)
     loud = {Verdict.REGRESSED, Verdict.IMPROVED}
+    quiet = quiet or 2 * gates
     alarms = sum(
-        bool(loud & {*_judge(*_draw(sampler, rng, seeds), looks)[0]}) for _ in range(5 * gates)
+        bool(loud & {*_judge(*_draw(sampler, rng, seeds), looks)[0]}) for _ in range(quiet)
     )
     equal = found = used = 0
     for _ in range(gates):
@@ -138,7 +141,7 @@ def rates(sampler: Sampler, seeds: int, gates: int, *, block: int = 0, seed: int
         used += count
         verdicts, _ = _judge(olds, [values + margin for values in news], looks, margin)
         equal += Verdict.EQUIVALENT in verdicts
-    return Rates(alarms / (5 * gates), equal / gates, found / gates, used / gates)
+    return Rates(alarms / quiet, equal / gates, found / gates, used / gates)
 
 
 def table(gates: int) -> Iterator[str]:
@@ -160,12 +163,16 @@ def main() -> None:
     parser.add_argument("--gates", type=int, default=200, help="gates a row with something planted")
     parser.add_argument("--write", action="store_true", help=f"put the table into {PAGE.name}")
     asked = parser.parse_args()
-    lines = "\n".join(table(asked.gates))
-    print(lines)
+    lines = []
+    for line in table(asked.gates):
+        print(line, flush=True)
+        lines.append(line)
+
+    joined = "\n".join(lines)
     if asked.write:
         text = PAGE.read_text(encoding="utf-8")
         marked = re.compile(r"(<!-- table of error rates -->\n).*?(\n<!-- end -->)", re.DOTALL)
-        PAGE.write_text(marked.sub(rf"\1{lines}\2", text), encoding="utf-8")
+        PAGE.write_text(marked.sub(rf"\1{joined}\2", text), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -29,9 +29,10 @@ def signed_rank(differences: Floats) -> tuple[float, float]:
     null distribution is that of these very ranks under all signs (Streitberg & Röhmel, 1986).
     No difference other than zero gives p = 1.
     """
-    from scipy.stats import rankdata
-
-    doubled = np.round(2 * rankdata(np.abs(differences))).astype(np.int64)[differences != 0]
+    _, place, counts = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    # Twice the mean rank of each tie, so that all are whole numbers.
+    doubled = (2 * last - counts + 1)[place][differences != 0]
     positive = differences[differences != 0] > 0
     if len(doubled) == 0:
         return 0.0, 1.0
