@@ -1,5 +1,4 @@
-"""The command line: ``nasarena run | report | list | describe | check | verify | data |
-reproduce``.
+"""The command line: ``nasarena run | report | list | describe | check | verify | gate | …``.
 
 Exit codes: 0 all well, 1 something in the results is not (a unit failed, a check found
 something), 2 the command could not be carried out as given.
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import gate_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError
 from .reproduce_cli import reproduce
@@ -377,6 +377,12 @@ def verify(
         table([{"unit": str(v.unit), "outcome": v.problem or "same bits"} for v in verdicts])
     if any(verdict.problem for verdict in verdicts):
         raise typer.Exit(1)
+
+
+app.command()(gate_cli.gate)
+app.command()(gate_cli.pack)
+app.command()(gate_cli.drift)
+app.add_typer(track_cli.app, name="track")
 
 
 if __name__ == "__main__":

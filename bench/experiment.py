@@ -121,6 +121,16 @@ def parse(data: dict[str, Any]) -> Experiment:
     return experiment
 
 
+def from_manifest(written: dict[str, Any]) -> Experiment:
+    """The experiment that a manifest keeps under its key ``experiment``."""
+    plain = dict(written)
+    plain["budget"] = {k: v for k, v in written["budget"].items() if v is not None}
+    plain["strategies"] = [
+        {**s["settings"], "name": s["name"], "label": s["label"]} for s in written["strategies"]
+    ]
+    return parse(plain)
+
+
 def _known_keys(data: dict[str, Any], known: list[str], where: str) -> None:
     for key in data:
         if key not in known:

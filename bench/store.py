@@ -24,6 +24,7 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from . import packed
 from .errors import StoreError
 
 if TYPE_CHECKING:
@@ -112,14 +113,18 @@ def write_error(root: Path, unit: Unit, text: str) -> Path:
 
 
 def manifest(root: str | os.PathLike[str]) -> dict[str, Any]:
-    """The manifest of a results folder.
+    """The manifest of a results folder, or of the file that one was packed into.
 
     Raises:
         StoreError: if ``root`` is no results folder, or its manifest is damaged or newer.
     """
     path = Path(root) / "manifest.json"
     try:
-        found: Any = json.loads(path.read_text(encoding="utf-8"))
+        if Path(root).is_file():
+            path = Path(root)
+            found: Any = json.loads(packed.manifest_text(path))
+        else:
+            found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{root} is not a results folder: it has no manifest.json") from None
     except (OSError, ValueError) as error:
@@ -207,7 +212,7 @@ def read(
     tasks: Iterable[str] | None = None,
     strategies: Iterable[str] | None = None,
 ) -> pd.DataFrame:
-    """The record of a results folder, one row an answered query.
+    """The record of a results folder or of a packed file, one row an answered query.
 
     Rows are sorted by task, strategy, seed and step. Columns: ``task`` and ``strategy``
     (categories, in the experiment's order), then those of docs/results-format.md, or only
@@ -228,6 +233,8 @@ def read(
     wanted = None if columns is None else [c for c in columns if c not in ("task", "strategy")]
     keep_tasks = set(all_tasks if tasks is None else tasks)
     keep_labels = set(labels if strategies is None else strategies)
+    if root.is_file():
+        return packed.read(root, all_tasks, labels, keep_tasks, keep_labels, wanted)
     files: list[tuple[int, int, Path]] = []
     for t, task in enumerate(all_tasks):
         for s, label in enumerate(labels):

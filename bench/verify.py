@@ -27,17 +27,7 @@ def sample(root: Path, count: int, rng: Random) -> Iterator[Verdict]:
     Raises:
         StoreError: if there is nothing to verify.
     """
-    written = store.manifest(root)["experiment"]
-    experiment = experiments.parse(
-        {k: v for k, v in written.items() if k != "budget"}
-        | {
-            "budget": {k: v for k, v in written["budget"].items() if v is not None},
-            "strategies": [
-                {**s["settings"], "name": s["name"], "label": s["label"]}
-                for s in written["strategies"]
-            ],
-        }
-    )
+    experiment = experiments.from_manifest(store.manifest(root)["experiment"])
     specs = {spec.label: spec for spec in experiment.strategies}
     units = [
         Unit(task, label, first, last)

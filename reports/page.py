@@ -10,7 +10,7 @@ from typing import Any
 from .figures import best
 from .tables import Table
 
-_CSS = """
+CSS = """
 :root { color-scheme: light dark; --ink: #1c1e21; --soft: #5d636b; --paper: #fff; --line: #dfe2e6;
   --accent: #0a5fb4; --tint: #f4f6f9; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e6e8eb; --soft: #a2a9b3; --paper: #15181c;
@@ -39,6 +39,14 @@ dt { color: var(--soft); } dd { margin: 0; overflow-wrap: anywhere; }
 """
 
 
+HEAD = (
+    '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+    '<meta name="viewport" content="width=device-width, initial-scale=1">'
+    '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
+    "img-src data:; style-src 'unsafe-inline'\">"
+)
+
+
 def page(
     manifest: dict[str, Any],
     lead: str,
@@ -51,24 +59,21 @@ def page(
     links = "".join(f'<a href="#task-{i}">{escape(task)}</a>' for i, task in enumerate(tasks))
     sections = "".join(
         f'<h2 id="task-{i}">{escape(task)}</h2>{_about(manifest["tasks"][task])}'
-        f"{_image(png, f'Regret curves on {task}')}"
+        f"{image(png, f'Regret curves on {task}')}"
         for i, (task, png) in enumerate(tasks.items())
     )
     shown = "".join(f'<div class="wide">{table.to_html()}</div>' for table in tables)
     return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        '<meta http-equiv="Content-Security-Policy" content="default-src \'none\'; '
-        "img-src data:; style-src 'unsafe-inline'\">"
-        f"<title>{title} · nasarena</title><style>{_CSS}</style></head><body>"
+        f"{HEAD}<title>{title} · nasarena</title><style>{CSS}</style></head><body>"
         f'<h1>{title}</h1><p class="lead">{escape(lead)}</p><nav>{links}'
         '<a href="#protocol">protocol</a></nav>'
-        f"<h2>Overview</h2>{_image(overview, 'Regret by queries on every task')}{shown}"
+        f"<h2>Overview</h2>{image(overview, 'Regret by queries on every task')}{shown}"
         f'{sections}<h2 id="protocol">Protocol</h2>{_protocol(manifest)}</body></html>\n'
     )
 
 
-def _image(png: bytes, text: str) -> str:
+def image(png: bytes, text: str) -> str:
+    """A PNG file inside the page."""
     data = base64.b64encode(png).decode()
     return f'<figure><img alt="{escape(text)}" src="data:image/png;base64,{data}"></figure>'
 

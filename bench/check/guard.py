@@ -282,10 +282,10 @@ def _with_tables() -> frozenset[str]:
     for name in registry.benchmark_names():
         benchmark = registry.benchmark(name)
         # An imported one is read from the library, not from a package.
-        source = getattr(benchmark, "source", None)
-        for dataset in benchmark.datasets if source else ():
-            with suppress(ImportError, OSError):
-                found.add(_package_folder(str(source(dataset))))
+        if isinstance(benchmark, TableBenchmark):
+            for dataset in benchmark.datasets:
+                with suppress(ImportError, OSError):
+                    found.add(_package_folder(str(benchmark.source(dataset))))
     return frozenset(found)
 
 
