@@ -1,4 +1,4 @@
-"""The command line: ``nasarena run | report | list | describe | check | verify``.
+"""The command line: ``nasarena run | compare | report | list | describe | check | verify | vault``.
 
 Exit codes: 0 all well, 1 something in the results is not (a unit failed, a check found
 something), 2 the command could not be carried out as given.
@@ -16,10 +16,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from . import cli_vault
 from .errors import NasarenaError
 
 if TYPE_CHECKING:
     from .experiment import Experiment
+    from .vault import Vault
 
 app = typer.Typer(
     name="nasarena",
@@ -30,6 +32,12 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 
+app.add_typer(cli_vault.app)
+
+VaultOption = Annotated[
+    str | None,
+    typer.Option("--vault", help="Further folders or URLs of finished runs, separated by commas."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -76,6 +84,10 @@ def run(
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
     ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
+    vault: VaultOption = None,
+    no_vault: Annotated[
+        bool, typer.Option("--no-vault", help="Run everything, keep nothing for later.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run an experiment, then report. The same command again finishes what is missing.
@@ -107,7 +119,8 @@ def run(
     if given:
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
-    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json)
+    known = None if no_vault else _vault(vault)
+    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json, known)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:
@@ -127,6 +140,7 @@ def _run(
     progress: Any,
     no_report: bool,
     as_json: bool,
+    vault: Vault | None,
 ) -> None:
     from .executor import execute
 
@@ -135,9 +149,11 @@ def _run(
             out,
             experiment,
             processes=processes,
+            vault=vault,
             started=progress.started,
             finished=progress.finished,
         )
+    _tell(vault)
     failed = [done for done in outcomes if done.error is not None]
     page = None
     if not no_report and (not outcomes or len(failed) < len(outcomes)):
@@ -156,6 +172,18 @@ def _run(
         progress.summary(out, page, outcomes)
     if failed:
         raise typer.Exit(1)
+
+
+def _vault(further: str | None) -> Vault:
+    from . import vault
+
+    return vault.default(*(_split(further) or ()))
+
+
+def _tell(vault: Vault | None) -> None:
+    """What of the vault was left out, and why."""
+    for problem in vault.problems if vault else ():
+        print(f"nasarena: {problem}", file=sys.stderr)
 
 
 def _write_report(results: Path, out: Path | None, formats: tuple[str, ...]) -> Path:

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from . import record, registry, store
 from .errors import NasarenaError, RunFailed, StoreError
@@ -22,6 +22,9 @@ from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
 from .runner import run_seed
 from .store import Unit
+
+if TYPE_CHECKING:
+    from .vault import Vault
 
 
 def block_size(seeds: int) -> int:
@@ -132,6 +135,7 @@ def execute(
     experiment: Experiment,
     *,
     processes: int | None = None,
+    vault: Vault | None = None,
     started: Callable[[int], None] = lambda units: None,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
@@ -139,13 +143,16 @@ def execute(
 
     ``processes`` defaults to the number of cores; 1 stays in this process. ``started`` is told
     how many units are to run, ``finished`` what became of each. A unit that fails does not stop
-    the others; its traceback is kept under ``errors/``.
+    the others; its traceback is kept under ``errors/``. What ``vault`` knows is not run; what was
+    run is kept there.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
             what is finished stays).
     """
     open_folder(root, experiment)
+    if vault is not None:
+        vault.serve(root, experiment)
     units = list(missing_units(root, experiment))
     started(len(units))
     processes = min(processes or os.cpu_count() or 1, max(len(units), 1))
@@ -156,6 +163,8 @@ def execute(
             store.write_error(root, done.unit, done.traceback or done.error)
         else:
             store.error_path(root, done.unit).unlink(missing_ok=True)
+            if vault is not None:
+                vault.keep(root, experiment, _spec(experiment, done.unit), done.unit)
         outcomes.append(done)
         finished(done)
     return outcomes

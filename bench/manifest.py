@@ -20,7 +20,8 @@ _PACKAGES = (
 _FIXED = ("budget", "workers", "noise", "duplicates", "seed")
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The installed versions of the packages that a record may depend on."""
     found = {}
     for name in _PACKAGES.split():
         try:
@@ -51,7 +52,7 @@ def new(experiment: Experiment) -> dict[str, Any]:
         "name": experiment.name,
         "experiment": experiment.to_json(),
         "tasks": {task_id: registry.task(task_id).facts() for task_id in experiment.tasks},
-        "packages": _versions(),
+        "packages": versions(),
         "python": platform.python_version(),
         "machine": {
             "system": platform.platform(),

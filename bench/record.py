@@ -8,6 +8,7 @@ from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .runner import Run
 from .task import Task
@@ -22,23 +23,51 @@ MEASURED = ("thinking",)
 def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Table:
     """The columns of a unit from its runs (seed -> run), sorted by seed and step.
 
-    Times are seconds on the simulated clock. ``validation`` and ``test`` are the seed-averaged
-    truth as losses, revealed here and nowhere earlier. ``about`` goes into the file's metadata,
-    with the fingerprint.
+    ``about`` goes into the file's metadata, with the fingerprint.
+    """
+    answers = list(chain.from_iterable(run.answers for run in runs.values()))
+    times = {
+        name: np.fromiter(chain.from_iterable(getattr(run, name) for run in runs.values()), float)
+        for name in ("start", "finish", "thinking")
+    }
+    return assemble(
+        task,
+        seeds=np.repeat(np.array(list(runs), dtype=np.int32), [len(run) for run in runs.values()]),
+        keys=np.array([answer.key for answer in answers], dtype=np.int64),
+        places=np.array([answer.place for answer in answers], dtype=np.int64),
+        charged=np.array([answer.cost for answer in answers], dtype=np.float64),
+        about=about,
+        **times,
+    )
+
+
+def assemble(
+    task: Task,
+    *,
+    seeds: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    places: NDArray[np.int64],
+    charged: NDArray[np.float64],
+    start: NDArray[np.float64],
+    finish: NDArray[np.float64],
+    thinking: NDArray[np.float64],
+    about: dict[str, Any],
+) -> pa.Table:
+    """The columns of a unit from what does not follow from the table, all (n,), sorted by seed.
+
+    ``keys`` are the numbers of the spellings asked, ``places`` those of what answered (see
+    `Task.place`). Times are seconds on the simulated clock. ``validation`` and ``test`` are the
+    seed-averaged truth as losses, revealed here and nowhere earlier.
     """
     import pyarrow as pa
 
-    answers = list(chain.from_iterable(run.answers for run in runs.values()))
-    places = np.array([answer.place for answer in answers], dtype=np.int64)
     rows, epochs, replicas = task.places(places)
-    keys = np.array([answer.key for answer in answers], dtype=np.int64)
     width = len(task.space.sizes)
-    lengths = [len(run) for run in runs.values()]
     columns: dict[str, Any] = {
-        "seed": np.repeat(np.array(list(runs), dtype=np.int32), lengths),
-        "step": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
+        "seed": seeds.astype(np.int32, copy=False),
+        "step": _steps(seeds),
         "arch": pa.ListArray.from_arrays(
-            np.arange(len(answers) + 1, dtype=np.int32) * width, task.space.archs(keys).reshape(-1)
+            np.arange(len(keys) + 1, dtype=np.int32) * width, task.space.archs(keys).reshape(-1)
         ),
         # The number of the canonical spelling: all spellings of one network share it.
         "network": task.table.canonical[keys].astype(np.int64),
@@ -48,13 +77,22 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
     for number, name in enumerate(task.objectives):
         columns["loss" if number == 0 else f"loss_{name}"] = task.values(name, places)
     columns |= task.reveal(rows)
-    columns["charged"] = np.array([answer.cost for answer in answers], dtype=np.float64)
-    for name in ("start", "finish", "thinking"):
-        values = [getattr(run, name) for run in runs.values()]
-        columns[name] = np.array(list(chain.from_iterable(values)), dtype=np.float64)
-    table = pa.table(columns)
+    columns |= {"charged": charged, "start": start, "finish": finish, "thinking": thinking}
+    return described(pa.table(columns), about)
+
+
+def described(table: pa.Table, about: dict[str, Any]) -> pa.Table:
+    """``table`` with ``about`` and its fingerprint as metadata."""
     about = about | {"fingerprint": fingerprint(table)}
     return table.replace_schema_metadata({"nasarena": json.dumps(about, sort_keys=True)})
+
+
+def _steps(seeds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(n,) 1, 2, … within each run."""
+    numbers = np.arange(len(seeds))
+    first = np.concatenate([[True], seeds[1:] != seeds[:-1]])[: len(seeds)]
+    begins = np.maximum.accumulate(np.where(first, numbers, 0))
+    return (numbers - begins + 1).astype(np.int32)
 
 
 def about(table: pa.Table) -> dict[str, Any]:

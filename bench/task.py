@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ MEAN = -1
 """The replica number of an answer that averages over all training seeds."""
 
 
+Numbers = TypeVar("Numbers", int, NDArray[np.int64])
 Answers: TypeAlias = tuple[int, tuple[Answer, ...]]
 
 
@@ -120,8 +121,11 @@ class Task:
 
     # Answers.
 
-    def place(self, row: int, epoch: int, replica: int) -> int:
-        """The number of a row at ``epochs[epoch]`` in one training, or averaged (`MEAN`)."""
+    def place(self, row: Numbers, epoch: Numbers, replica: Numbers) -> Numbers:
+        """The number of a row at ``epochs[epoch]`` in one training, or averaged (`MEAN`).
+
+        Takes plain numbers or arrays of them.
+        """
         replicas: int = self.table.replicas
         return (row * len(self.table.epochs) + epoch) * (replicas + 1) + replica + 1
 

@@ -151,9 +151,13 @@ def _adapter(
     multi_objective: bool = True,
     module: str | None = None,
     extra: str = "",
+    requires: tuple[str, ...] = (),
     defaults: dict[str, Any] | None = None,
 ) -> StrategyFactory:
-    """A strategy around ``optuna.samplers.<sampler>``, which may need a ``module``."""
+    """A strategy around ``optuna.samplers.<sampler>``, which may need a ``module``.
+
+    ``requires`` names what the sampler computes with beside Optuna and NumPy.
+    """
 
     def make(problem: Problem, rng: Random, /, **settings: Any) -> OptunaStrategy:
         if module is not None and find_spec(module) is None:
@@ -176,19 +180,26 @@ def _adapter(
         source="Akiba et al. 2019, arXiv:1907.10902",
         asynchronous=True,
         multi_objective=multi_objective,
+        packages=("numpy", *requires),
     )(make)
 
 
 optuna_random = _adapter("random", "RandomSampler")
 optuna_tpe = _adapter("tpe", "TPESampler")
 optuna_gp = _adapter(
-    "gp", "GPSampler", module="torch", extra="gp", defaults={"warn_independent_sampling": False}
+    "gp",
+    "GPSampler",
+    module="torch",
+    extra="gp",
+    requires=("scipy", "torch"),
+    defaults={"warn_independent_sampling": False},
 )
 optuna_cmaes = _adapter(
     "cmaes",
     "CmaEsSampler",
     ordinal=True,
     multi_objective=False,
+    requires=("cmaes",),
     defaults={"warn_independent_sampling": False},
 )
 optuna_nsgaii = _adapter("nsgaii", "NSGAIISampler")
@@ -197,6 +208,7 @@ optuna_qmc = _adapter(
     "qmc",
     "QMCSampler",
     ordinal=True,
+    requires=("scipy",),
     defaults={"warn_independent_sampling": False, "warn_asynchronous_seeding": False},
 )
 optuna_bruteforce = _adapter("bruteforce", "BruteForceSampler")
