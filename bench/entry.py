@@ -222,7 +222,7 @@ def _rebuild(task: Task, columns: dict[str, NDArray[Any]], said: About) -> pa.Ta
         task,
         seeds=seeds,
         keys=keys,
-        places=places,
+        answered=record.answered(task, places),
         charged=charged,
         start=start,
         finish=finish,

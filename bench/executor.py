@@ -16,7 +16,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import record, registry, store
+from . import lane_runner, record, registry, store
 from .errors import NasarenaError, RunFailed, StoreError
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
@@ -27,9 +27,9 @@ if TYPE_CHECKING:
     from .vault import Vault
 
 
-def block_size(seeds: int) -> int:
+def block_size(seeds: int, lanes: bool = False) -> int:
     """Seeds in a unit: few enough to share the work out, enough to be worth a file."""
-    return min(50, max(5, -(-seeds // 4)))
+    return min(1000 if lanes else 50, max(5, -(-seeds // (1 if lanes else 4))))
 
 
 class Done(NamedTuple):
@@ -44,7 +44,6 @@ class Done(NamedTuple):
 
 def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
     """The units without a sound file, in blocks of seeds. Damaged files are set aside."""
-    size = block_size(experiment.seeds)
     for task in experiment.tasks:
         for spec in experiment.strategies:
             have: set[int] = set()
@@ -53,6 +52,8 @@ def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
                     have.update(range(first, last + 1))
                 else:
                     store.set_aside(path)
+            lanes = lane_runner.lane_form(registry.task(task), spec, experiment) is not None
+            size = block_size(experiment.seeds, lanes)
             for start in range(0, experiment.seeds, size):
                 block = range(start, min(start + size, experiment.seeds))
                 yield from _gaps(task, spec.label, [s for s in block if s not in have])
@@ -93,6 +94,17 @@ def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
     """
     task = registry.task(unit.task)
     factory = registry.strategy_factory(spec.name)
+    about = {
+        "task": unit.task,
+        "strategy": spec.name,
+        "label": spec.label,
+        "settings": spec.settings,
+        "data": task.table.hash,
+    }
+    if (where := lane_runner.lane_form(task, spec, experiment)) is not None:
+        seeds = range(unit.first, unit.last + 1)
+        with _time_limit(experiment.timeout * len(seeds)):
+            return lane_runner.compute(task, where, spec, experiment, seeds, about)
     runs = {}
     for seed in range(unit.first, unit.last + 1):
         with _time_limit(experiment.timeout):
@@ -108,8 +120,7 @@ def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
                 noise=experiment.noise,
                 duplicates=experiment.duplicates,
             )
-    about = {"task": unit.task, "strategy": spec.name, "label": spec.label}
-    return record.to_table(task, runs, about | {"settings": spec.settings, "data": task.table.hash})
+    return record.to_table(task, runs, about)
 
 
 def run_unit(root: Path, experiment: Experiment, spec: StrategySpec, unit: Unit) -> Done:

@@ -31,7 +31,8 @@ class StrategySpec:
 class Experiment:
     """What is to be run. Every field is a key of the experiment file; see docs/experiment-file.md.
 
-    ``timeout`` is the real time in seconds that one run (one seed) may take.
+    ``timeout`` is the real time in seconds that one run (one seed) may take. With ``lanes``
+    strategies that have a lane form run all seeds of a unit at once; see docs/compare.md.
     """
 
     name: str = "default"
@@ -44,6 +45,7 @@ class Experiment:
     duplicates: str = "charge"
     seed: int = 0
     timeout: float = 600.0
+    lanes: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The experiment as plain lists and dictionaries."""
@@ -104,6 +106,10 @@ def parse(data: dict[str, Any]) -> Experiment:
     for key, least in (("seeds", 1), ("workers", 1), ("seed", 0)):
         if key in data:
             given[key] = _number(key, data[key], int, least)
+    if "lanes" in data:
+        if not isinstance(data["lanes"], bool):
+            raise ExperimentError(f"lanes: expected true or false, got {data['lanes']!r}")
+        given["lanes"] = data["lanes"]
     if "timeout" in data:
         given["timeout"] = _number("timeout", data["timeout"], float, 0.001)
     for key, allowed in (("noise", NOISE), ("duplicates", DUPLICATES)):

@@ -24,6 +24,7 @@ import numpy as np
 from . import registry
 from .errors import NasarenaError
 from .experiment import Experiment, StrategySpec
+from .lane_runner import lane_form
 from .task import Task
 
 RULES = 1
@@ -58,6 +59,8 @@ def identity(task: Task, spec: StrategySpec, experiment: Experiment) -> Identity
     """
     factory = registry.strategy_factory(spec.name)
     where = registry.strategy_names().get(spec.name, spec.name)
+    lanes = lane_form(task, spec, experiment)
+    where = lanes or where
     source, packages = _code(where.rpartition(":")[0])
     named = {name: _version(name) for name in factory.info.packages}
     facts = {
@@ -72,6 +75,8 @@ def identity(task: Task, spec: StrategySpec, experiment: Experiment) -> Identity
         "workers": experiment.workers,
         "seed": experiment.seed,
     }
+    if lanes:
+        facts["form"] = "lanes"
     return Identity(facts, dict(sorted((packages | named).items())), factory.info.budget_aware)
 
 

