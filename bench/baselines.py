@@ -13,10 +13,10 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from . import registry, vault, vault_upkeep
+from . import random_curve, registry, vault, vault_upkeep
 from .executor import compute
 from .experiment import Experiment, StrategySpec
-from .identity import identity
+from .identity import data_hash, identity
 from .runner import Budget
 from .store import Unit
 from .vault import Folder
@@ -109,6 +109,15 @@ def make(folder: Path, job: Job) -> int:
     return len(data)
 
 
+def make_curves(folder: Path) -> None:
+    """Keep random search's expected regret on every task of the plan beside the entries."""
+    path = folder / random_curve.FILE
+    tasks = dict.fromkeys(job.task for job in jobs())
+    known = {f"{data_hash(registry.task(t))}/sampled/charge": registry.task(t) for t in tasks}
+    for name in set(known) - set(random_curve.read(path)):
+        random_curve.keep(path, {name: random_curve.compute(known[name], "sampled", "charge")})
+
+
 def build(
     folder: Path,
     *,
@@ -121,6 +130,7 @@ def build(
     ``told`` hears of each entry when it is made, with its size in bytes.
     """
     removed = [found.name for found in vault_upkeep.prune(Folder(folder))]
+    make_curves(folder)
     left = list(missing(folder, jobs(only)))
     if processes == 1:
         for job in left:
