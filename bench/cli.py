@@ -79,6 +79,9 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Simulated workers.")] = None,
     noise: Annotated[str | None, typer.Option(help="sampled or mean.")] = None,
     duplicates: Annotated[str | None, typer.Option(help="charge, free or resample.")] = None,
+    lanes: Annotated[
+        bool | None, typer.Option("--lanes", help="Run what has a lane form many seeds at once.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
     processes: Annotated[
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
@@ -112,6 +115,7 @@ def run(
         "workers": workers,
         "noise": noise,
         "duplicates": duplicates,
+        "lanes": lanes,
     }
     plain |= {key: value for key, value in options.items() if value is not None}
     limits = {"queries": queries, "epochs": epochs, "seconds": seconds}
@@ -165,10 +169,13 @@ def _run(
                 "report": str(page) if page else None,
                 "units": len(outcomes),
                 "queries": sum(done.queries for done in outcomes),
+                "known": vault.served if vault else 0,
                 "failed": [{"unit": done.unit._asdict(), "error": done.error} for done in failed],
             }
         )
     else:
+        if vault is not None and vault.served:
+            print(f"{vault.served:,} runs were known and not run again")
         progress.summary(out, page, outcomes)
     if failed:
         raise typer.Exit(1)
@@ -246,7 +253,7 @@ def _show_comparison(outcome: Any, progress: Any, as_json: bool) -> None:
     for shown in outcome.verdict.tables():
         print(shown.caption)
         table([dict(zip(shown.header, row, strict=True)) for row in shown.rows])
-    print(f"{outcome.known} runs were known and not run again")
+    print(f"{outcome.known:,} runs were known and not run again")
     progress.summary(outcome.results, outcome.page, outcome.outcomes)
 
 

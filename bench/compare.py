@@ -117,7 +117,7 @@ def compare(
         StoreError: if ``root`` holds something else, or there is nothing to compare.
     """
     _open(root, experiment)
-    known = vault.serve(root, experiment)
+    vault.serve(root, experiment)
     to_run = (
         experiment if run_baselines else replace(experiment, strategies=experiment.strategies[:1])
     )
@@ -132,7 +132,7 @@ def compare(
     }
     label = experiment.strategies[0].label
     page, verdict = registry.load(_VERDICT)(root, label, curves, formats)
-    return Outcome(root, page, known, outcomes, verdict)
+    return Outcome(root, page, vault.served, outcomes, verdict)
 
 
 def _open(root: Path, experiment: Experiment) -> None:

@@ -149,12 +149,14 @@ class Vault:
 
     Attributes:
         problems: what was found and left out, and why, for the user to read.
+        served: how many runs were known and written into a results folder.
     """
 
     def __init__(self, places: Iterable[Place], own: Folder | None = None) -> None:
         self.own = own
         self.places: tuple[Place, ...] = (*([own] if own else []), *places)
         self.problems: list[str] = []
+        self.served = 0
         self._by_key: dict[str, list[tuple[Place, str, int, int]]] | None = None
         self._refused = refused(own)
 
@@ -213,7 +215,9 @@ class Vault:
         pairs = [(task, spec) for task in experiment.tasks for spec in experiment.strategies]
         self._named("")  # reads the places' lists before threads do
         with ThreadPoolExecutor(threads) as pool:
-            return sum(pool.map(lambda pair: self._serve(root, experiment, *pair), pairs))
+            served = sum(pool.map(lambda pair: self._serve(root, experiment, *pair), pairs))
+        self.served += served
+        return served
 
     def _serve(self, root: Path, experiment: Experiment, task_id: str, spec: StrategySpec) -> int:
         have: set[int] = set()
