@@ -6,6 +6,7 @@ lane draws does not depend on its company.
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +18,8 @@ Numbers = NDArray[np.int64]
 
 RETRY = 64
 """Added to the salt each time that a move is tried again: salts below it are free."""
+_AT_HAND = 5_000_000
+"""Up to so many neighbours of all spellings together are kept, 20 MB."""
 _MOVES = ("sample", "mutate", "crossover", "neighbours", "index", "arch", "archs", "active")
 
 
@@ -132,6 +135,15 @@ class LaneSpace:
 
     def neighbours(self, numbers: Numbers) -> Numbers:
         """(n, most neighbours) all valid spellings that differ in one active decision; -1: none."""
+        if self.space.spellings * int((self.sizes - 1).sum()) > _AT_HAND:
+            return self._neighbours(numbers)
+        return self._all_neighbours.take(numbers, axis=0).astype(np.int64)
+
+    @cached_property
+    def _all_neighbours(self) -> NDArray[np.int32]:
+        return self._neighbours(np.arange(self.space.spellings)).astype(np.int32)
+
+    def _neighbours(self, numbers: Numbers) -> Numbers:
         chosen = self.choices[numbers].astype(np.int64)
         on = self.active(numbers) if self._conditional else np.ones(chosen.shape, bool)
         found = []

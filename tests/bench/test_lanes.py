@@ -215,3 +215,58 @@ def test_random_numbers_are_keyed_by_seed_step_and_salt():
     assert np.bincount(numbers[0].ravel() // 100) / 100_000 == pytest.approx(0.1, abs=0.005)
     assert numbers[1].mean() == pytest.approx(0.5, abs=0.005)
     assert abs(np.corrcoef(numbers[1][:-1, 0], numbers[1][1:, 0])[0, 1]) < 0.08
+
+
+@pytest.mark.parametrize("task", [TOY, "nasbench-graph/proteins", "nasbench201/cifar10"])
+def test_lanes_move_as_the_space_does(task, monkeypatch):
+    from nasarena.spaces import lanes as space_lanes
+
+    found = registry.task(task)
+    here = found.lane_space
+    draws = LaneRandom("moves", 0, 500)
+    numbers = here.sample(draws, 0)
+    assert (found.table.canonical[numbers] >= 0).all()
+    archs = [tuple(arch) for arch in here.choices[numbers].tolist()]
+    expected = [{found.space.index(a) for a in found.space.neighbours(arch)} for arch in archs]
+    for limit in (space_lanes._AT_HAND, 0):
+        monkeypatch.setattr(space_lanes, "_AT_HAND", limit)
+        near = here.neighbours(numbers)
+        assert [set(row[row >= 0].tolist()) for row in near] == expected
+    moved = here.mutate(numbers, draws, 1)
+    assert all(new in near for new, near in zip(moved.tolist(), expected, strict=True))
+    other = here.sample(draws, 5)
+    crossed = here.choices[here.crossover(numbers, other, draws, 6)]
+    assert ((crossed == here.choices[numbers]) | (crossed == here.choices[other])).all()
+    assert here.number(here.choices[numbers]).tolist() == numbers.tolist()
+
+
+def test_lanes_know_which_decisions_count():
+    from nasarena.spaces import Condition, Decision, SearchSpace
+    from nasarena.spaces.lanes import LaneSpace
+
+    decisions = [
+        Decision("cells", ("0", "1", "2")),
+        Decision("kind", ("a", "b", "c"), Condition(0, frozenset({1, 2}))),
+        Decision("size", ("s", "m"), Condition(1, frozenset({1}))),
+    ]
+    space = SearchSpace("conditional", decisions)
+    canonical = np.array([space.index(space.canonical(a)) for a in space], np.int32)
+    lanes = LaneSpace(space, canonical)
+    every = np.arange(space.spellings)
+    expected = [space.active(space.arch(int(n))) for n in every]
+    assert [tuple(row) for row in lanes.active(every).tolist()] == expected
+    start = np.repeat(every, 400)
+    moved = lanes.mutate(start, LaneRandom("conditional", 0, len(start)), 0)
+    for number in every.tolist():
+        arch = space.arch(number)
+        near = {space.index(other) for other in space.neighbours(arch)}
+        reached, counts = np.unique(moved[start == number], return_counts=True)
+        assert set(reached.tolist()) == near
+        # Every decision that counts is as likely to change as any other.
+        changed = {n: sum(a != b for a, b in zip(space.arch(n), arch, strict=True)) for n in near}
+        assert set(changed.values()) == {1}
+        places = [
+            next(i for i, c in enumerate(space.arch(int(n))) if c != arch[i]) for n in reached
+        ]
+        share = np.bincount(places, counts, minlength=3)[list(space.active(arch))] / 400
+        assert share == pytest.approx(np.full(len(share), 1 / len(share)), abs=0.12)
