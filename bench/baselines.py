@@ -88,7 +88,7 @@ def missing(folder: Path, wanted: Iterator[Job]) -> Iterator[Job]:
     """The jobs of which ``folder`` holds no entry that could be used here."""
     there = {
         (found.about.key, found.about.first, found.about.last, found.about.budget["queries"])
-        for found in vault_upkeep.entries([Folder(folder)])
+        for found in vault_upkeep.entries([Folder(folder)], own=Folder(folder))
         if found.about is not None and not found.problem
     }
     for job in wanted:

@@ -135,9 +135,9 @@ def export_(
     """
     from . import vault, vault_upkeep
 
-    _, places = _places(None)
+    known, places = _places(None)
     there, left_out = vault_upkeep.copy(
-        places, vault.Folder(folder), patterns(tasks), patterns(strategies)
+        places, vault.Folder(folder), patterns(tasks), patterns(strategies), own=known.own
     )
     _left_out(left_out)
     print(f"{there} entries in {folder}")

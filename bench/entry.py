@@ -60,6 +60,11 @@ class About:
     name: str = ""
     format: int = FORMAT
 
+    @property
+    def limits(self) -> Budget:
+        """The budget of its runs."""
+        return Budget(**self.budget)  # type: ignore[arg-type]
+
 
 def pack(task: Task, table: pa.Table, about: dict[str, Any]) -> bytes:
     """A unit's record as an entry; ``about`` holds what the record does not know.
@@ -160,6 +165,10 @@ def _about(found: dict[bytes, bytes] | None) -> About:
         and all(isinstance(t, dict) for t in tables)
     ):
         raise BadEntry("what it says of itself is incomplete")
+    try:
+        made.limits  # noqa: B018 - whether it is a budget
+    except (NasarenaError, TypeError) as error:
+        raise BadEntry("what it says of its budget is no budget") from error
     return made
 
 

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 INDEX = "index.json"
 REPOSITORY_FOLDER = "nasarena-vault"
 BASELINES = Path(__file__).parent / "boxed"
-_NAME = re.compile(r".*\.([0-9a-f]{16})\.[0-9a-f]{8}\.(\d+)-(\d+)\.parquet")
+_NAME = re.compile(r"[\w+-]+\.([0-9a-f]{16})\.[0-9a-f]{8}\.(\d+)-(\d+)\.parquet")
 
 
 class Place(Protocol):
@@ -202,7 +202,7 @@ class Vault:
             raise BadEntry(reason)
         said = entry.about(data)
         check(said, what)
-        had = Budget(**said.budget)  # type: ignore[arg-type]
+        had = said.limits
         whole = what.budget_aware or what.facts["workers"] > 1
         if whole and had != budget:
             return {}

@@ -15,7 +15,6 @@ from .errors import NasarenaError, StoreError
 from .executor import compute
 from .experiment import Experiment, StrategySpec
 from .identity import Identity, identity
-from .runner import Budget
 from .store import Unit
 from .vault import Folder, Place
 
@@ -50,26 +49,33 @@ def entries(places: Iterable[Place], *, own: Folder | None = None) -> Iterator[F
             try:
                 data = place.read(name)
                 about = entry.about(data)
-                vault.check(about, here(about)[0])
+                trusted = own is not None and isinstance(place, Folder) and place.path == own.path
+                vault.check(about, here(about, trusted=trusted)[0])
                 problem = refused.get(vault.digest(data))
             except (OSError, NasarenaError, ImportError) as error:
                 problem = str(error)
             yield Found(place, name, data, about, problem)
 
 
-def here(about: About) -> tuple[Identity, StrategySpec, Experiment]:
+def here(about: About, *, trusted: bool = False) -> tuple[Identity, StrategySpec, Experiment]:
     """What the runs of an entry would be if they were made here and now.
+
+    An entry may name a file of Python code. That is looked at for ``trusted`` ones alone, those
+    of the user's own folder: nothing that somebody else wrote makes code run.
 
     Raises:
         BadEntry: if the strategy's code, the table or the rules are others here.
     """
     facts = about.facts
+    names = (about.name, str(facts.get("task")))
+    if not trusted and any(registry.is_file_name(name) for name in names):
+        raise BadEntry("it names a Python file, which is only looked at for entries of your own")
     try:
         spec = StrategySpec(about.name, about.name, facts["settings"])
         experiment = Experiment(
             tasks=(facts["task"],),
             strategies=(spec,),
-            budget=Budget(**about.budget),  # type: ignore[arg-type]
+            budget=about.limits,
             workers=facts["workers"],
             noise=facts["noise"],
             duplicates=facts["duplicates"],
@@ -93,7 +99,8 @@ def verify(found: Found, rng: Random, seeds: int = SEEDS) -> str | None:
         return found.problem or "it cannot be read"
     about = found.about
     try:
-        _, spec, experiment = here(about)
+        # What `entries` found no problem with may be run.
+        _, spec, experiment = here(about, trusted=True)
         kept = entry.unpack(registry.task(about.facts["task"]), found.data)
         budget = experiment.budget
         runs = entry.shorten(kept, budget, budget, free=False) or {}
@@ -116,7 +123,12 @@ def prune(own: Folder, *, everything: bool = False) -> list[Found]:
 
 
 def copy(
-    places: Iterable[Place], to: Folder, tasks: list[str], strategies: list[str]
+    places: Iterable[Place],
+    to: Folder,
+    tasks: list[str],
+    strategies: list[str],
+    *,
+    own: Folder | None = None,
 ) -> tuple[int, list[Found]]:
     """Copy sound entries, with an index for use behind a URL; how many, and what was left out.
 
@@ -127,7 +139,7 @@ def copy(
     """
     left_out = []
     digests: dict[str, str] = {}
-    for found in entries(places):
+    for found in entries(places, own=own):
         about = found.about
         if about is None or found.problem:
             left_out.append(found)

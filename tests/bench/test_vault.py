@@ -20,6 +20,7 @@ from nasarena.bench.vault import Folder, Vault
 
 HERE = Path(__file__).parent
 TASK = f"{HERE}/toy.py:BENCHMARK/a"
+PUBLISHED = "nasbench-graph/proteins"
 
 MINE = """
 from nasarena.bench import strategy
@@ -231,6 +232,8 @@ def reworded(path, **changes):
         (lambda path: reworded(path, surprise=1), "incomplete"),
         (lambda path: reworded(path, packages={"numpy": "0.1"}), "numpy 0.1, here is"),
         (lambda path: reworded(path, key="0" * 16), "other runs than its name says"),
+        (lambda path: reworded(path, budget={"queries": -1}), "no budget"),
+        (lambda path: reworded(path, budget={"evals": 1}), "no budget"),
         (lambda path: reworded(path, arch=3), "do not give the record"),
         (lambda path: reworded(path, arch=10**6), "damaged"),
         (lambda path: reworded(path, arch=-1), "damaged"),
@@ -288,7 +291,7 @@ def test_what_does_not_run_again_to_the_same_bits_is_refused(run, own_vault, min
     name = mine(FICKLE.replace("FILE", repr(str(tmp_path / "number"))))
     run(plan(name, seeds=3))
     own = Folder(own_vault)
-    (found,) = vault_upkeep.entries([own])
+    (found,) = vault_upkeep.entries([own], own=own)
     assert vault_upkeep.verify(found, Random(0)) is None
     (tmp_path / "number").write_text("4")
     problem = vault_upkeep.verify(found, Random(0))
@@ -303,11 +306,11 @@ def test_what_does_not_run_again_to_the_same_bits_is_refused(run, own_vault, min
 
 
 def test_export_and_import(run, own_vault, tmp_path):
-    run(plan("random", "local-search"))
+    run(plan("random", "local-search", tasks=[PUBLISHED]))
     there, left_out = vault_upkeep.copy([Folder(own_vault)], Folder(tmp_path / "out"), [], ["ran*"])
     assert (there, left_out) == (2, [])
     name = next(iter(Folder(tmp_path / "out").names()))
-    reworded(tmp_path / "out" / name, arch=2)
+    reworded(tmp_path / "out" / name, arch=7)
     shutil.rmtree(own_vault)
     taken, left_out = vault_upkeep.take_in(
         Folder(tmp_path / "out"), Folder(own_vault), Random(0), sample=9
@@ -315,13 +318,13 @@ def test_export_and_import(run, own_vault, tmp_path):
     assert taken == 1
     assert [found.name for found in left_out] == [name]
     assert "do not give the record" in left_out[0].problem
-    assert len(run(plan("random"))[0]) == 1
+    assert len(run(plan("random", tasks=[PUBLISHED]))[0]) == 1
 
 
 def test_an_entry_of_changed_code_is_told_and_pruned(run, own_vault, mine):
     run(plan(mine(MINE)), Folder(Path("nowhere")))
     mine(MINE + "\nother = 1\n")
-    found = list(vault_upkeep.entries([Folder(own_vault)]))
+    found = list(vault_upkeep.entries([Folder(own_vault)], own=Folder(own_vault)))
     assert {f.problem for f in found} == {
         "it was made with another code of the strategy than there is here"
     }
@@ -329,22 +332,43 @@ def test_an_entry_of_changed_code_is_told_and_pruned(run, own_vault, mine):
     assert list(Folder(own_vault).names()) == []
 
 
+def test_nothing_that_somebody_else_wrote_makes_code_run(run, own_vault, mine, tmp_path):
+    """An entry may name a Python file: only those of the user's own folder have it looked at."""
+    name = mine(MINE + f"\nopen({str(tmp_path / 'ran')!r}, 'a').close()\n")
+    run(plan(name, tasks=[PUBLISHED], seeds=2))
+    shutil.copytree(own_vault, tmp_path / "foreign")
+    shutil.rmtree(own_vault)
+    (tmp_path / "ran").unlink()
+    registry._module_from_file.cache_clear()
+    foreign, own = Folder(tmp_path / "foreign"), Folder(own_vault)
+    (found,) = vault_upkeep.entries([foreign], own=own)
+    assert "names a Python file" in found.problem
+    taken, left_out = vault_upkeep.take_in(foreign, own, Random(0), 3)
+    assert (taken, len(left_out)) == (0, 1)
+    assert not (tmp_path / "ran").exists()
+    # The same strategy of the user's own finds it all the same: as data.
+    outcomes, _, known = run(plan(name, tasks=[PUBLISHED], seeds=2), foreign)
+    assert (outcomes, known.problems) == ([], [])
+
+
 def test_a_vault_behind_a_url(run, own_vault, tmp_path):
     fsspec = pytest.importorskip("fsspec")
-    _, whole, _ = run(plan())
+    _, whole, _ = run(plan(tasks=[PUBLISHED]))
     vault_upkeep.copy([Folder(own_vault)], Folder(tmp_path / "out"), [], [])
     shutil.rmtree(own_vault)
     memory = fsspec.filesystem("memory")
     memory.put(str(tmp_path / "out"), "/shelf", recursive=True)
-    outcomes, frame, known = run(plan(), vault.place_at("memory://shelf"))
+    outcomes, frame, known = run(plan(tasks=[PUBLISHED]), vault.place_at("memory://shelf"))
     assert (outcomes, known.problems) == ([], [])
     assert frame.equals(whole)
     name = next(iter(Folder(tmp_path / "out").names()))
     memory.pipe_file(f"/shelf/{name}", b"something else")
-    outcomes, _, known = run(plan(), vault.place_at("memory://shelf"))
+    outcomes, _, known = run(plan(tasks=[PUBLISHED]), vault.place_at("memory://shelf"))
     assert len(outcomes) == 1
     assert "not what the index says" in known.problems[0]
-    outcomes, _, known = run(plan(seeds=7), vault.place_at("memory://nothing-there"))
+    outcomes, _, known = run(
+        plan(tasks=[PUBLISHED], seeds=7), vault.place_at("memory://nothing-there")
+    )
     assert "memory://nothing-there/index.json cannot be read" in known.problems[0]
 
 
@@ -394,7 +418,9 @@ def test_what_is_no_entry_is_no_entry():
         entry.about(b"PAR1 nonsense PAR1")
     with pytest.raises(BadEntry, match="no index"):
         vault.read_index(b"[]")
-    assert vault.read_index(b'{"entries": {"../../etc/passwd": "0"}}') == {}
+    names = ("../../etc/passwd", f"../x.{16 * '0'}.{8 * '0'}.0-9.parquet")
+    index = json.dumps({"entries": dict.fromkeys(names, "0")})
+    assert vault.read_index(index.encode()) == {}
 
 
 def test_the_budget_of_an_entry_and_the_one_wanted():
@@ -410,7 +436,7 @@ def test_the_budget_of_an_entry_and_the_one_wanted():
 
 
 def test_the_commands(run, nasarena, own_vault, tmp_path):
-    run(plan("random", "local-search"))
+    run(plan("random", "local-search", tasks=[PUBLISHED]))
     code, out, _ = nasarena("vault", "list", own_vault, "--json")
     listed = json.loads(out)
     assert code == 0
