@@ -104,7 +104,8 @@ def make(folder: Path, job: Job) -> int:
     spec = experiment.strategies[0]
     task = registry.task(job.task)
     record = compute(experiment, spec, Unit(job.task, spec.label, 0, job.seeds - 1))
-    name, data = vault.packed(identity(task, spec, experiment), spec, experiment, record)
+    what = identity(task, spec, experiment)
+    name, data = vault.packed(what, spec, experiment, record, level=19)
     Folder(folder).write(name, data)
     return len(data)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..spaces import SearchSpace
 from . import record
 from .errors import NasarenaError
 from .runner import Budget
@@ -66,10 +67,11 @@ class About:
         return Budget(**self.budget)  # type: ignore[arg-type]
 
 
-def pack(task: Task, table: pa.Table, about: dict[str, Any]) -> bytes:
+def pack(task: Task, table: pa.Table, about: dict[str, Any], *, level: int = 3) -> bytes:
     """A unit's record as an entry; ``about`` holds what the record does not know.
 
-    The thinking time aside, `unpack` gives back the same bits.
+    The thinking time aside, `unpack` gives back the same bits. ``level`` is that of the
+    compression, 1 to 22.
     """
     import pyarrow as pa
     import pyarrow.parquet as pq
@@ -93,10 +95,12 @@ def pack(task: Task, table: pa.Table, about: dict[str, Any]) -> bytes:
         if columns[name].max(initial=0) <= np.iinfo(narrow).max:
             columns[name] = columns[name].astype(narrow)
     rebuilt = _rebuild(task, columns, said)
-    for name in ("charged", "start"):
-        if not rebuilt[name].equals(table[name]):
-            columns[name] = table[name].to_numpy()
-    if record.fingerprint(_rebuild(task, columns, said)) != said.fingerprint:
+    if record.about(rebuilt)["fingerprint"] != said.fingerprint:
+        for name in ("charged", "start"):
+            if not rebuilt[name].equals(table[name]):
+                columns[name] = table[name].to_numpy()
+        rebuilt = _rebuild(task, columns, said)
+    if record.about(rebuilt)["fingerprint"] != said.fingerprint:
         raise BadEntry(f"the record of {task.id} does not follow from its table")
     kept = pa.table(columns)
     buffer = io.BytesIO()
@@ -104,7 +108,7 @@ def pack(task: Task, table: pa.Table, about: dict[str, Any]) -> bytes:
         buffer,
         kept.schema,
         compression="zstd",
-        compression_level=19,
+        compression_level=level,
         use_dictionary=["epochs", "seed"],
         # High and low bytes apart: most numbers of spellings need two of their four.
         column_encoding={"arch": "BYTE_STREAM_SPLIT"},
@@ -120,6 +124,9 @@ def pack(task: Task, table: pa.Table, about: dict[str, Any]) -> bytes:
 def _numbers(task: Task, table: pa.Table) -> NDArray[np.int64]:
     """(n,) the number of the spelling that each row asked for."""
     archs = table["arch"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
+    if type(task.space).index is SearchSpace.index:
+        numbers: NDArray[np.int64] = np.ravel_multi_index(tuple(archs.T), task.space.sizes)
+        return numbers
     spellings, inverse = np.unique(archs, axis=0, return_inverse=True)
     numbers = np.array([task.space.index(tuple(arch)) for arch in spellings.tolist()], np.int64)
     return numbers[inverse.reshape(-1)]

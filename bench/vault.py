@@ -254,9 +254,12 @@ class Vault:
             return None
 
     def keep(self, root: Path, experiment: Experiment, spec: StrategySpec, unit: Unit) -> None:
-        """Keep a unit that ``root`` holds; a problem is noted and stops nothing."""
+        """Keep a unit that ``root`` holds; a problem is noted and stops nothing.
+
+        What ran in lanes is not kept: to run it again takes less time than to read it.
+        """
         what = self._identity(experiment, unit.task, spec)
-        if self.own is None or what is None:
+        if self.own is None or what is None or what.facts.get("form") == "lanes":
             return
         try:
             table = store.read_unit(store.unit_path(root, unit))
@@ -294,9 +297,9 @@ def stretches(seeds: Iterable[int]) -> Iterator[list[int]]:
 
 
 def packed(
-    what: Identity, spec: StrategySpec, experiment: Experiment, table: pa.Table
+    what: Identity, spec: StrategySpec, experiment: Experiment, table: pa.Table, *, level: int = 3
 ) -> tuple[str, bytes]:
-    """A record as an entry: its name and its content."""
+    """A record as an entry: its name and its content, compressed at this level."""
     task = registry.task(what.facts["task"])
     budget = asdict(experiment.budget)
     about: dict[str, Any] = {
@@ -307,7 +310,7 @@ def packed(
         "name": spec.name,
         "made": {"at": datetime.now(UTC).isoformat(timespec="seconds"), **versions()},
     }
-    data = entry.pack(task, table, about)
+    data = entry.pack(task, table, about, level=level)
     said = entry.about(data)
     variant = digest(json.dumps([what.packages, budget], sort_keys=True).encode())[:8]
     stem = re.sub(r"[^\w+-]+", "_", f"{Path(spec.name).name} {task.id[-60:]}").strip("_")

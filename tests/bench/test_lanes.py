@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from nasarena.bench import experiment as experiments
-from nasarena.bench import identity, lane_runner, record, registry, store
+from nasarena.bench import identity, lane_runner, record, registry
 from nasarena.bench.errors import RunFailed
 from nasarena.bench.executor import compute, execute
 from nasarena.bench.lanes import LaneRandom, LaneStrategy
@@ -162,14 +162,11 @@ def test_the_vault_keeps_both_forms_apart(tmp_path, own_vault):
         experiment = replace(plan("random", TOY, queries=10, seeds=6), **keys)
         outcomes = execute(tmp_path / name, experiment, processes=1, vault=known)
         assert known.problems == []
-        return len(outcomes), store.read(tmp_path / name).astype({"arch": str})
+        return len(outcomes)
 
-    ran, lanes = run("a")
-    assert ran == 1
-    assert run("b", lanes=False)[0] == 2
-    ran, again = run("c")
-    assert ran == 0
-    assert lanes.drop(columns="thinking").equals(again.drop(columns="thinking"))
+    # Lanes are faster run than read: only the other form is kept.
+    assert [run("a"), run("b", lanes=False)] == [1, 2]
+    assert [run("c"), run("d", lanes=False)] == [1, 0]
     task, experiment = registry.task(TOY), plan("random", TOY)
     (spec,) = experiment.strategies
     one = identity.identity(task, spec, experiment)
