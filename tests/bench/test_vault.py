@@ -435,7 +435,8 @@ def test_the_budget_of_an_entry_and_the_one_wanted():
 # The command line.
 
 
-def test_the_commands(run, nasarena, own_vault, tmp_path):
+def test_the_commands(run, nasarena, own_vault, tmp_path, monkeypatch):
+    monkeypatch.setattr(vault, "BASELINES", tmp_path / "box")
     run(plan("random", "local-search", tasks=[PUBLISHED]))
     code, out, _ = nasarena("vault", "list", own_vault, "--json")
     listed = json.loads(out)
