@@ -15,13 +15,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import gate_cli, track_cli
+from . import cli_vault, gate_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError
 from .reproduce_cli import reproduce
 
 if TYPE_CHECKING:
     from .experiment import Experiment
+    from .vault import Vault
 
 app = typer.Typer(
     name="nasarena",
@@ -35,6 +36,12 @@ app = typer.Typer(
 app.add_typer(data_app, name="data")
 app.command()(reproduce)
 
+app.add_typer(cli_vault.app)
+
+VaultOption = Annotated[
+    str | None,
+    typer.Option("--vault", help="Further folders or URLs of finished runs, separated by commas."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
@@ -76,11 +83,18 @@ def run(
     workers: Annotated[int | None, typer.Option(help="Simulated workers.")] = None,
     noise: Annotated[str | None, typer.Option(help="sampled or mean.")] = None,
     duplicates: Annotated[str | None, typer.Option(help="charge, free or resample.")] = None,
+    lanes: Annotated[
+        bool | None, typer.Option("--lanes", help="Run what has a lane form many seeds at once.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
     processes: Annotated[
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
     ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
+    vault: VaultOption = None,
+    no_vault: Annotated[
+        bool, typer.Option("--no-vault", help="Run everything, keep nothing for later.")
+    ] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Run an experiment, then report. The same command again finishes what is missing.
@@ -105,6 +119,7 @@ def run(
         "workers": workers,
         "noise": noise,
         "duplicates": duplicates,
+        "lanes": lanes,
     }
     plain |= {key: value for key, value in options.items() if value is not None}
     limits = {"queries": queries, "epochs": epochs, "seconds": seconds}
@@ -112,7 +127,8 @@ def run(
     if given:
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
-    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json)
+    known = None if no_vault else _vault(vault)
+    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json, known)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:
@@ -132,6 +148,7 @@ def _run(
     progress: Any,
     no_report: bool,
     as_json: bool,
+    vault: Vault | None,
 ) -> None:
     from .executor import execute
 
@@ -140,9 +157,11 @@ def _run(
             out,
             experiment,
             processes=processes,
+            vault=vault,
             started=progress.started,
             finished=progress.finished,
         )
+    _tell(vault)
     failed = [done for done in outcomes if done.error is not None]
     page = None
     if not no_report and (not outcomes or len(failed) < len(outcomes)):
@@ -154,13 +173,104 @@ def _run(
                 "report": str(page) if page else None,
                 "units": len(outcomes),
                 "queries": sum(done.queries for done in outcomes),
+                "known": vault.served if vault else 0,
                 "failed": [{"unit": done.unit._asdict(), "error": done.error} for done in failed],
             }
         )
     else:
+        if vault is not None and vault.served:
+            print(f"{vault.served:,} runs were known and not run again")
         progress.summary(out, page, outcomes)
     if failed:
         raise typer.Exit(1)
+
+
+@app.command()
+def compare(
+    strategy: Annotated[str, typer.Argument(help="path/to/file.py:name, or a known name.")],
+    against: Annotated[
+        str, typer.Option(help="default, all, or names separated by commas.")
+    ] = "default",
+    tasks: Annotated[
+        str | None, typer.Option(help="Task ids or patterns, separated by commas.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Runs per task and strategy.")] = 200,
+    queries: Annotated[int, typer.Option(min=1, help="Budget in queries.")] = 200,
+    noise: Annotated[str, typer.Option(help="sampled or mean.")] = "sampled",
+    duplicates: Annotated[str, typer.Option(help="charge, free or resample.")] = "charge",
+    lanes: Annotated[
+        bool, typer.Option("--lanes", help="Run what has a lane form many seeds at once.")
+    ] = False,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder; one of its own if not given.")
+    ] = None,
+    processes: Annotated[
+        int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
+    ] = None,
+    no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
+    vault: VaultOption = None,
+    as_json: JsonOption = False,
+) -> None:
+    """Is a strategy better than the baselines? Runs only what is not known yet.
+
+    Examples:
+
+        nasarena compare mine.py:mine
+
+        nasarena compare mine.py:mine --against all --tasks 'nasbench201/*'
+
+        nasarena compare mine.py:mine --against random,optuna-tpe --seeds 1000 --lanes
+    """
+    from . import compare as comparisons
+    from .progress import Progress
+
+    keys: dict[str, Any] = {"noise": noise, "duplicates": duplicates, "lanes": lanes}
+    experiment, run_baselines = comparisons.plan(
+        strategy, against, tasks=_split(tasks), seeds=seeds, queries=queries, **keys
+    )
+    known = _vault(vault)
+    with Progress(quiet=as_json) as progress:
+        outcome = comparisons.compare(
+            experiment,
+            out or comparisons.folder(experiment),
+            known,
+            run_baselines=run_baselines,
+            processes=processes,
+            formats=() if no_report else ("html", "md"),
+            started=progress.started,
+            finished=progress.finished,
+        )
+    _tell(known)
+    _show_comparison(outcome, progress, as_json)
+    if any(done.error is not None for done in outcome.outcomes):
+        raise typer.Exit(1)
+
+
+def _show_comparison(outcome: Any, progress: Any, as_json: bool) -> None:
+    if as_json:
+        facts = {"results": str(outcome.results), "known": outcome.known}
+        facts["report"] = str(outcome.page) if outcome.page else None
+        _print_json(outcome.verdict.to_json() | facts)
+        return
+    from .progress import table
+
+    for shown in outcome.verdict.tables():
+        print(shown.caption)
+        table([dict(zip(shown.header, row, strict=True)) for row in shown.rows])
+    print(f"{outcome.known:,} runs were known and not run again")
+    progress.summary(outcome.results, outcome.page, outcome.outcomes)
+
+
+def _vault(further: str | None) -> Vault:
+    from . import vault
+
+    return vault.default(*(_split(further) or ()))
+
+
+def _tell(vault: Vault | None) -> None:
+    """What of the vault was left out, and why."""
+    for problem in vault.problems if vault else ():
+        print(f"nasarena: {problem}", file=sys.stderr)
 
 
 def _write_report(results: Path, out: Path | None, formats: tuple[str, ...]) -> Path:

@@ -14,19 +14,22 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from time import perf_counter
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import record, registry, store
+from . import lane_runner, record, registry, store
 from .errors import NasarenaError, RunFailed, StoreError
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
 from .runner import run_seed
 from .store import Unit
 
+if TYPE_CHECKING:
+    from .vault import Vault
 
-def block_size(seeds: int) -> int:
+
+def block_size(seeds: int, lanes: bool = False) -> int:
     """Seeds in a unit: few enough to share the work out, enough to be worth a file."""
-    return min(50, max(5, -(-seeds // 4)))
+    return min(1000 if lanes else 50, max(5, -(-seeds // (1 if lanes else 4))))
 
 
 class Done(NamedTuple):
@@ -41,7 +44,6 @@ class Done(NamedTuple):
 
 def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
     """The units without a sound file, in blocks of seeds. Damaged files are set aside."""
-    size = block_size(experiment.seeds)
     for task in experiment.tasks:
         for spec in experiment.strategies:
             have: set[int] = set()
@@ -50,6 +52,8 @@ def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
                     have.update(range(first, last + 1))
                 else:
                     store.set_aside(path)
+            lanes = lane_runner.lane_form(registry.task(task), spec, experiment) is not None
+            size = block_size(experiment.seeds, lanes)
             for start in range(0, experiment.seeds, size):
                 block = range(start, min(start + size, experiment.seeds))
                 yield from _gaps(task, spec.label, [s for s in block if s not in have])
@@ -90,6 +94,17 @@ def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
     """
     task = registry.task(unit.task)
     factory = registry.strategy_factory(spec.name)
+    about = {
+        "task": unit.task,
+        "strategy": spec.name,
+        "label": spec.label,
+        "settings": spec.settings,
+        "data": task.hash,
+    }
+    if (where := lane_runner.lane_form(task, spec, experiment)) is not None:
+        seeds = range(unit.first, unit.last + 1)
+        with _time_limit(experiment.timeout * len(seeds)):
+            return lane_runner.compute(task, where, spec, experiment, seeds, about)
     runs = {}
     for seed in range(unit.first, unit.last + 1):
         with _time_limit(experiment.timeout):
@@ -105,8 +120,7 @@ def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
                 noise=experiment.noise,
                 duplicates=experiment.duplicates,
             )
-    about = {"task": unit.task, "strategy": spec.name, "label": spec.label}
-    return record.to_table(task, runs, about | {"settings": spec.settings, "data": task.hash})
+    return record.to_table(task, runs, about)
 
 
 def run_unit(root: Path, experiment: Experiment, spec: StrategySpec, unit: Unit) -> Done:
@@ -132,6 +146,7 @@ def execute(
     experiment: Experiment,
     *,
     processes: int | None = None,
+    vault: Vault | None = None,
     started: Callable[[int], None] = lambda units: None,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
@@ -139,13 +154,16 @@ def execute(
 
     ``processes`` defaults to the number of cores; 1 stays in this process. ``started`` is told
     how many units are to run, ``finished`` what became of each. A unit that fails does not stop
-    the others; its traceback is kept under ``errors/``.
+    the others; its traceback is kept under ``errors/``. What ``vault`` knows is not run; what was
+    run is kept there.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
             what is finished stays).
     """
     open_folder(root, experiment)
+    if vault is not None:
+        vault.serve(root, experiment)
     units = list(missing_units(root, experiment))
     started(len(units))
     processes = min(processes or os.cpu_count() or 1, max(len(units), 1))
@@ -156,6 +174,8 @@ def execute(
             store.write_error(root, done.unit, done.traceback or done.error)
         else:
             store.error_path(root, done.unit).unlink(missing_ok=True)
+            if vault is not None:
+                vault.keep(root, experiment, _spec(experiment, done.unit), done.unit)
         outcomes.append(done)
         finished(done)
     return outcomes

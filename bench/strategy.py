@@ -44,6 +44,9 @@ def strategy(
     multi_fidelity: bool = False,
     multi_objective: bool = False,
     weight_sharing: bool = False,
+    budget_aware: bool = False,
+    packages: tuple[str, ...] = (),
+    lanes: str = "",
 ) -> Callable[[Callable[..., Any]], StrategyFactory]:
     """Declare a strategy: what it is, where it is published and what it can do.
 
@@ -55,7 +58,15 @@ def strategy(
         TypeError: on a generator function that is declared asynchronous.
     """
     info = StrategyInfo(
-        family, source, asynchronous, multi_fidelity, multi_objective, weight_sharing
+        family,
+        source,
+        asynchronous,
+        multi_fidelity,
+        multi_objective,
+        weight_sharing,
+        budget_aware,
+        packages,
+        lanes,
     )
 
     def declare(make: Callable[..., Any]) -> StrategyFactory:

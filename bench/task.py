@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,12 +15,14 @@ from .errors import InvalidProposal, UnknownName
 from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
+    from ..spaces.lanes import LaneSpace
     from .oracle import TableOracle
 
 MEAN = -1
 """The replica number of an answer that averages over all training seeds."""
 
 
+Numbers = TypeVar("Numbers", int, NDArray[np.int64])
 Answers: TypeAlias = tuple[int, tuple[Answer, ...]]
 
 
@@ -39,6 +41,9 @@ class Task:
 
     ``objectives`` names further columns beside validation; each becomes one more loss.
     """
+
+    in_table = True
+    """Whether all answers are known beforehand, so that a run can be made again bit for bit."""
 
     def __init__(
         self,
@@ -84,6 +89,19 @@ class Task:
         }
         return Problem(self.space, self.table.epochs, self.objectives, proxies)
 
+    @cached_property
+    def lane_space(self) -> LaneSpace:
+        """The space for strategies that run many seeds at once."""
+        from ..spaces.lanes import LaneSpace
+
+        return LaneSpace(self.space, self.table.canonical)
+
+    def choices(self, keys: NDArray[np.int64]) -> NDArray[np.int16]:
+        """(n,) numbers of spellings to (n, decisions) their choices."""
+        if "lane_space" in self.__dict__:  # it holds all of them at hand
+            return self.lane_space.choices.take(keys, axis=0)
+        return self.space.archs(keys)
+
     def _proxy(self, name: str) -> Proxy:
         """A column that is known without training, as a function of the architecture."""
         space, row_of, values = self.space, self.table.row_of, self.table.mean(name)
@@ -111,9 +129,8 @@ class Task:
         mean = self.table.mean(name)
         return -mean if self.columns[name].maximize else mean
 
-    def reveal(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Seed-averaged validation and test losses of the rows at these places: for the record."""
-        rows, _, _ = self.places(numbers)
+    def reveal(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Seed-averaged validation and test losses of ``rows``: for the record only."""
         return {name: self.truth(name)[rows] for name in ("validation", "test")}
 
     @cached_property
@@ -127,8 +144,11 @@ class Task:
 
     # Answers.
 
-    def place(self, row: int, epoch: int, replica: int) -> int:
-        """The number of a row at ``epochs[epoch]`` in one training, or averaged (`MEAN`)."""
+    def place(self, row: Numbers, epoch: Numbers, replica: Numbers) -> Numbers:
+        """The number of a row at ``epochs[epoch]`` in one training, or averaged (`MEAN`).
+
+        Takes plain numbers or arrays of them.
+        """
         replicas: int = self.table.replicas
         return (row * len(self.table.epochs) + epoch) * (replicas + 1) + replica + 1
 
@@ -142,7 +162,7 @@ class Task:
 
     def networks(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n,) numbers of spellings to those of the canonical ones."""
-        found: NDArray[np.int64] = self.table.canonical[keys].astype(np.int64)
+        found: NDArray[np.int64] = self.table.canonical.take(keys).astype(np.int64)
         return found
 
     def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:

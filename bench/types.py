@@ -74,7 +74,13 @@ class Strategy(Protocol):
 
 @dataclass(frozen=True)
 class StrategyInfo:
-    """What a strategy is and what it can do, as declared by `strategy`."""
+    """What a strategy is and what it can do, as declared by `strategy`.
+
+    ``budget_aware`` says that it looks at the budget, so that a longer run does not begin like a
+    shorter one; a strategy that knows only what it is told cannot. ``packages`` names packages
+    whose version its proposals depend on, beside those that its modules import. ``lanes`` is where
+    its form for many runs at once lives, ``"module:attribute"``; see `nasarena.bench.lanes`.
+    """
 
     family: str = "other"
     source: str = ""
@@ -82,6 +88,9 @@ class StrategyInfo:
     multi_fidelity: bool = False
     multi_objective: bool = False
     weight_sharing: bool = False
+    budget_aware: bool = False
+    packages: tuple[str, ...] = ()
+    lanes: str = ""
 
     @property
     def capabilities(self) -> tuple[str, ...]:

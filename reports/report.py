@@ -44,19 +44,31 @@ def write_report(
     if frame.empty:
         raise StoreError(f"{results} holds no finished run to report on")
     folder = Path(results) / "report" if out is None else Path(out)
-    return _write(blocks(frame, manifest), manifest, folder, set(formats))
+    return write_blocks(blocks(frame, manifest), manifest, folder, set(formats))
 
 
-def _write(
-    found: Sequence[Block], manifest: dict[str, Any], folder: Path, formats: set[str]
+def write_blocks(
+    found: Sequence[Block],
+    manifest: dict[str, Any],
+    folder: Path,
+    formats: set[str],
+    first: Sequence[Table] = (),
+    drawn: Sequence[str] | None = None,
 ) -> Path:
+    """Write the report on these blocks into ``folder``; its page, or the folder without one.
+
+    ``first`` are tables that come before the report's own, ``drawn`` the strategies whose curves
+    the figures show (all, if not given).
+    """
     labels = [s["label"] for s in manifest["experiment"]["strategies"]]
     labels = [label for label in labels if any(block.strategy == label for block in found)]
-    tables = _tables(found, labels)
+    tables = [*first, *_tables(found, labels)]
     for kind, text in (("csv", _csv), ("tex", _tex), ("md", _markdown)):
         if kind in formats:
             text(folder / "tables", found, tables)
-    images = _figures(found, manifest, labels, folder / "figures", formats)
+    shown = [label for label in labels if drawn is None or label in drawn]
+    curves = [block for block in found if block.strategy in shown]
+    images = _figures(curves, manifest, shown, folder / "figures", formats)
     if "md" in formats:
         write_text(folder / "report.md", _report_markdown(manifest, tables, images, formats))
     if "html" not in formats:

@@ -18,7 +18,12 @@ _TRIES = 20
 """Mutations tried to get away from architectures that were queried before."""
 
 
-@strategy(family="evolution", source="Sun et al. 2020, arXiv:1808.03818", asynchronous=True)
+@strategy(
+    family="evolution",
+    source="Sun et al. 2020, arXiv:1808.03818",
+    asynchronous=True,
+    lanes="nasarena.strategies.genetic_lanes:GeneticLanes",
+)
 class Genetic:
     """Breeds generation after generation; the best of each live on.
 

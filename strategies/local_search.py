@@ -14,7 +14,11 @@ from ..bench.types import Observation, Problem
 from ..spaces import Arch, SearchSpace
 
 
-@strategy(family="local search", source="White et al. 2021, arXiv:2005.02960")
+@strategy(
+    family="local search",
+    source="White et al. 2021, arXiv:2005.02960",
+    lanes="nasarena.strategies.local_search_lanes:LocalSearchLanes",
+)
 def local_search(
     problem: Problem, rng: Random, /, *, first_improvement: bool = False
 ) -> Generator[Arch, Observation, None]:

@@ -185,11 +185,15 @@ def _adapter(
     multi_objective: bool = True,
     module: str | None = None,
     extra: str = "",
+    requires: tuple[str, ...] = (),
     defaults: dict[str, Any] | None = None,
     source: str = SOURCE,
     remark: str = "",
 ) -> StrategyFactory:
-    """A strategy around ``optuna.samplers.<sampler>``, which may need a ``module``."""
+    """A strategy around ``optuna.samplers.<sampler>``, which may need a ``module``.
+
+    ``requires`` names what the sampler computes with beside Optuna and NumPy.
+    """
 
     def make(problem: Problem, rng: Random, /, **settings: Any) -> OptunaStrategy:
         if module is not None and find_spec(module) is None:
@@ -212,6 +216,7 @@ def _adapter(
         source=source,
         asynchronous=True,
         multi_objective=multi_objective,
+        packages=("numpy", *requires),
     )(make)
 
 
@@ -222,6 +227,7 @@ optuna_gp = _adapter(
     "GPSampler",
     module="torch",
     extra="gp",
+    requires=("scipy", "torch"),
     defaults={"warn_independent_sampling": False},
 )
 optuna_cmaes = _adapter(
@@ -229,6 +235,7 @@ optuna_cmaes = _adapter(
     "CmaEsSampler",
     ordinal=True,
     multi_objective=False,
+    requires=("cmaes",),
     defaults={"warn_independent_sampling": False},
     source="Hansen 2016, arXiv:1604.00772",
 )
@@ -238,6 +245,7 @@ optuna_qmc = _adapter(
     "qmc",
     "QMCSampler",
     ordinal=True,
+    requires=("scipy",),
     defaults={"warn_independent_sampling": False, "warn_asynchronous_seeding": False},
     source="Bergstra & Bengio 2012, JMLR 13",
     remark=(

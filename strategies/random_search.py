@@ -18,6 +18,7 @@ from ..spaces import Arch
     source="Li & Talwalkar 2019, arXiv:1902.07638",
     asynchronous=True,
     multi_objective=True,
+    lanes="nasarena.strategies.random_search_lanes:RandomSearchLanes",
 )
 class RandomSearch:
     """Draws spellings uniformly at random.

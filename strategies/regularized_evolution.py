@@ -16,7 +16,12 @@ from ..bench.types import Observation, Problem
 from ..spaces import Arch
 
 
-@strategy(family="evolution", source="Real et al. 2019, arXiv:1802.01548", asynchronous=True)
+@strategy(
+    family="evolution",
+    source="Real et al. 2019, arXiv:1802.01548",
+    asynchronous=True,
+    lanes="nasarena.strategies.regularized_evolution_lanes:RegularizedEvolutionLanes",
+)
 class RegularizedEvolution:
     """Mutates the best of a random sample of the population, of which the oldest dies.
 

@@ -21,6 +21,7 @@ from .controllers import Rewards, new_controller
     family="policy gradient",
     source="Williams 1992, Machine Learning 8; Zoph & Le 2017, arXiv:1611.01578",
     asynchronous=True,
+    lanes="nasarena.strategies.reinforce_lanes:ReinforceLanes",
 )
 class Reinforce:
     """Makes what was rewarded above a moving average more likely, one observation a step.

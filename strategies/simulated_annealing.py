@@ -15,7 +15,11 @@ from ..bench.types import Observation, Problem
 from ..spaces import Arch
 
 
-@strategy(family="local search", source="Kirkpatrick et al. 1983, Science 220")
+@strategy(
+    family="local search",
+    source="Kirkpatrick et al. 1983, Science 220",
+    lanes="nasarena.strategies.simulated_annealing_lanes:SimulatedAnnealingLanes",
+)
 def simulated_annealing(
     problem: Problem,
     rng: Random,

@@ -11,7 +11,7 @@ import pytest
 ALLOWED = {
     "spaces": {"spaces"},
     "bench": {"bench", "spaces"},
-    "strategies": {"strategies", "spaces", "bench.strategy", "bench.types"},
+    "strategies": {"strategies", "spaces", "bench.strategy", "bench.types", "bench.lanes"},
     "reports": {"reports", "bench.store", "bench.errors"},
 }
 HEAVY = {"dask", "matplotlib", "optuna", "pandas", "pyarrow", "scipy", "seaborn", "torch"}

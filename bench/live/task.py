@@ -57,6 +57,8 @@ class LiveTask:
         UnknownName: if an objective is unknown.
     """
 
+    in_table = False
+
     def __init__(
         self,
         task_id: str,
@@ -237,22 +239,36 @@ class LiveTask:
     def places(
         self, numbers: NDArray[np.int64]
     ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """(n,) numbers to rows, indices of epochs, and replicas: the inverse of `place`."""
+        """(n,) numbers to rows, indices of epochs, and replicas.
+
+        A training at some epochs is a row of its own: nothing is averaged over training seeds.
+        """
+        _, epoch, replica = self._parts(numbers)
+        return numbers, epoch, replica
+
+    def _parts(
+        self, numbers: NDArray[np.int64]
+    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+        """Network, index of epochs, and replica: the inverse of `place`."""
         rest, replica = np.divmod(numbers, self.training.replicas)
-        row, epoch = np.divmod(rest, len(self.training.epochs))
-        return row, epoch, replica
+        network, epoch = np.divmod(rest, len(self.training.epochs))
+        return network, epoch, replica
 
     def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) an objective, or ``"test"``, at these places, as losses; inf: failed."""
         found = np.empty(len(numbers))
-        for i, (row, epoch, replica) in enumerate(zip(*self.places(numbers), strict=True)):
+        for i, (row, epoch, replica) in enumerate(zip(*self._parts(numbers), strict=True)):
             trained = self._trained[int(row), int(replica)]
             found[i] = self.loss(name, trained, self.training.epochs[int(epoch)])
         return found
 
-    def reveal(self, numbers: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+    def reveal(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
         """Validation and test losses of these very trainings: there is no truth beyond them."""
-        return {name: self.values(name, numbers) for name in ("validation", "test")}
+        return {name: self.values(name, rows) for name in ("validation", "test")}
+
+    def choices(self, keys: NDArray[np.int64]) -> NDArray[np.int16]:
+        """(n, decisions) the spellings with these numbers."""
+        return self.space.archs(keys)
 
     def networks(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """(n,) numbers of spellings to those of the canonical ones."""

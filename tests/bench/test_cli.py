@@ -5,26 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from nasarena.bench import cli, store
+from nasarena.bench import store
 
 HERE = Path(__file__).parent
 TASK = f"{HERE}/toy.py:BENCHMARK/a"
 RUN = ["--tasks", TASK, "--strategies", "random", "--seeds", "2", "--queries", "5"]
-
-
-@pytest.fixture
-def nasarena(monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["nasarena", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_run_writes_results_and_says_where(nasarena, tmp_path):

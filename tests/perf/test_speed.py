@@ -5,6 +5,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from random import Random
 from statistics import median
 from time import perf_counter
@@ -13,7 +14,9 @@ import numpy as np
 import optuna
 import pytest
 
+from nasarena.bench import experiment as experiments
 from nasarena.bench import record, registry, store
+from nasarena.bench.executor import compute, execute
 from nasarena.bench.runner import Budget, run_seed, stream
 from nasarena.bench.store import Unit
 
@@ -67,6 +70,79 @@ def test_runner_against_a_bare_loop(benchmark, capsys, cifar10):
     benchmark(arena)
     rate = 20 * QUERIES / benchmark.stats.stats.median
     report(capsys, f"runner / bare loop: {ratio:.2f}; {rate:,.0f} queries a second")
+
+
+@pytest.mark.parametrize("name", ["random", "regularized-evolution", "local-search", "genetic"])
+def test_lanes_against_one_seed_after_the_other(benchmark, capsys, cifar10, name):
+    """1,000 seeds of 200 queries at once, record included; against 20 seeds of the other form."""
+    lanes = experiments.parse({"tasks": [cifar10.id], "strategies": [name], "lanes": True})
+    (spec,) = lanes.strategies
+    one_by_one = replace(lanes, lanes=False)
+
+    def together():
+        compute(lanes, spec, Unit(cifar10.id, name, 0, 999))
+
+    def apart():
+        compute(one_by_one, spec, Unit(cifar10.id, name, 0, 19))
+
+    ratio = 50 * paired(apart, together, rounds=7)
+    benchmark.extra_info["ratio"] = ratio
+    benchmark(together)
+    rate = 1000 * QUERIES / benchmark.stats.stats.min
+    report(capsys, f"{name}: {ratio:.0f} times as fast in lanes, {rate:,.0f} queries a second")
+
+
+def test_lanes_to_a_file(benchmark, capsys, cifar10, tmp_path):
+    """A unit of 1,000 seeds through the executor, its Parquet file written."""
+    keys = {"tasks": [cifar10.id], "strategies": ["regularized-evolution"], "seeds": 1000}
+    experiment = experiments.parse({**keys, "lanes": True})
+    numbers = iter(range(1000))
+
+    def unit():
+        execute(tmp_path / str(next(numbers)), experiment, processes=1)
+
+    benchmark.pedantic(unit, rounds=5)
+    rate = 1000 * QUERIES / benchmark.stats.stats.min
+    report(capsys, f"regularized evolution in lanes, file written: {rate:,.0f} queries a second")
+
+
+MINE = """
+from nasarena.bench import strategy
+
+
+@strategy()
+def climber(problem, rng):
+    best = problem.space.sample(rng)
+    loss = (yield best).losses[0]
+    while True:
+        arch = problem.space.mutate(best, rng)
+        seen = (yield arch).losses[0]
+        if seen <= loss:
+            best, loss = arch, seen
+"""
+
+
+def test_comparing_against_the_box(benchmark, capsys, tmp_path, monkeypatch):
+    """``nasarena compare`` of 20 lines, three tasks, 200 seeds of 200 queries, an empty cache."""
+    (tmp_path / "mine.py").write_text(MINE)
+    numbers = iter(range(100))
+
+    def call():
+        number = next(numbers)
+        monkeypatch.setenv("NASARENA_VAULT", str(tmp_path / f"vault-{number}"))
+        words = ["compare", f"{tmp_path}/mine.py:climber", "--against", "all"]
+        words += ["--out", str(tmp_path / f"out-{number}")]
+        command = [sys.executable, "-m", "nasarena.bench.cli", *words]
+        subprocess.run(command, check=True, capture_output=True)
+
+    benchmark.pedantic(call, rounds=3)
+    python = median(
+        seconds(lambda: subprocess.run([sys.executable, "-c", "pass"])) for _ in range(7)
+    )
+    took = benchmark.stats.stats.min
+    report(
+        capsys, f"nasarena compare against the box: {took:.1f} s; Python starts in {python:.2f} s"
+    )
 
 
 @pytest.mark.parametrize("name", ["random", "tpe"])
