@@ -18,7 +18,7 @@ from . import evidence
 from .gate_record import Difference, Parting, Record, Runs, check_comparable, differences, parting
 from .paired import a12, holm
 from .regret import Floats, last, on_grid
-from .sequential import spent
+from .sequential import spent, weights
 
 METRICS = {"final": "final regret", "mean": "mean regret", "time": "time to target"}
 _POINTS = 200
@@ -379,13 +379,14 @@ def _plan(c: Comparison, seeds: int, options: Options, tests: int, stated: int) 
     """What these seeds can find, and how many the margin needs (by the first step of Holm)."""
     if isnan(c.deviation):
         return c
-    alpha = options.alpha / tests
+    alpha, alpha_equal = options.alpha / tests, options.alpha / max(stated, 1)
+    if options.looks:  # what the last look finds with its share of alpha: looks before only add
+        seeds, share = options.looks[-1], weights(options.looks)[-1]
+        alpha, alpha_equal = alpha * share, alpha_equal * share
     found = evidence.detectable(c.deviation, seeds, alpha, options.power)
     needed = 0
     if not isnan(c.margin):
-        needed = evidence.seeds_for(
-            c.deviation, c.margin, alpha, options.alpha / stated, options.power
-        )
+        needed = evidence.seeds_for(c.deviation, c.margin, alpha, alpha_equal, options.power)
     return replace(c, detectable=found, seeds_needed=needed)
 
 
