@@ -405,6 +405,11 @@ def _notes(
             f"{blind[0].seeds} seeds are too few for any evidence: {tests} comparisons at "
             f"alpha {options.alpha:g} need {least} or more"
         )
+    if options.column == "test":
+        facts = baseline.manifest["tasks"]
+        without = sorted({p.task for p in pairs if p.task in facts and not facts[p.task]["test"]})
+        if without:
+            yield f"no test column, so judged by validation: {', '.join(without)}"
     shares = [pair for pair in pairs for c in pair.comparisons if c.margin == 0]
     if shares:
         yield "a margin that is a share of a mean of 0 is 0: state it in the metric's unit"
