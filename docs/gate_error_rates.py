@@ -23,7 +23,7 @@ from nasarena.bench import registry
 from nasarena.bench.runner import Budget, run_seed
 from nasarena.reports import evidence
 from nasarena.reports.gate import Options, Pair, Verdict, compare_metric, settle
-from nasarena.reports.sequential import plan
+from nasarena.reports.sequential import plan, weights
 
 PAGE = Path(__file__).with_name("regression-tracking.md")
 STRATEGIES = 12
@@ -127,7 +127,8 @@ def rates(
     looks = plan(seeds, block) if block else ()
     old, new = sampler(rng, 1000)
     margin = float((new - old).std(ddof=1))
-    shift = evidence.detectable(margin, seeds, ALPHA / STRATEGIES)
+    share = weights(looks)[-1] if looks else 1.0
+    shift = evidence.detectable(margin, seeds, share * ALPHA / STRATEGIES)
     loud = {Verdict.REGRESSED, Verdict.IMPROVED}
     quiet = quiet or 2 * gates
     alarms = sum(

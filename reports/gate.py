@@ -18,7 +18,7 @@ from . import evidence
 from .gate_record import Difference, Parting, Record, Runs, check_comparable, differences, parting
 from .paired import a12, holm
 from .regret import Floats, last, on_grid
-from .sequential import spent
+from .sequential import spent, weights
 
 METRICS = {"final": "final regret", "mean": "mean regret", "time": "time to target"}
 _POINTS = 200
@@ -379,13 +379,14 @@ def _plan(c: Comparison, seeds: int, options: Options, tests: int, stated: int) 
     """What these seeds can find, and how many the margin needs (by the first step of Holm)."""
     if isnan(c.deviation):
         return c
-    alpha = options.alpha / tests
+    alpha, alpha_equal = options.alpha / tests, options.alpha / max(stated, 1)
+    if options.looks:  # what the last look finds with its share of alpha: looks before only add
+        seeds, share = options.looks[-1], weights(options.looks)[-1]
+        alpha, alpha_equal = alpha * share, alpha_equal * share
     found = evidence.detectable(c.deviation, seeds, alpha, options.power)
     needed = 0
     if not isnan(c.margin):
-        needed = evidence.seeds_for(
-            c.deviation, c.margin, alpha, options.alpha / stated, options.power
-        )
+        needed = evidence.seeds_for(c.deviation, c.margin, alpha, alpha_equal, options.power)
     return replace(c, detectable=found, seeds_needed=needed)
 
 
@@ -404,6 +405,11 @@ def _notes(
             f"{blind[0].seeds} seeds are too few for any evidence: {tests} comparisons at "
             f"alpha {options.alpha:g} need {least} or more"
         )
+    if options.column == "test":
+        facts = baseline.manifest["tasks"]
+        without = sorted({p.task for p in pairs if p.task in facts and not facts[p.task]["test"]})
+        if without:
+            yield f"no test column, so judged by validation: {', '.join(without)}"
     shares = [pair for pair in pairs for c in pair.comparisons if c.margin == 0]
     if shares:
         yield "a margin that is a share of a mean of 0 is 0: state it in the metric's unit"

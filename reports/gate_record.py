@@ -191,7 +191,9 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[Difference]:
     compare("Python", old.get("python"), new.get("python"))
     compare("git commit", _commit(old.get("git")), _commit(new.get("git")))
     for key in ("system", "processor"):
-        compare(f"machine's {key}", old.get("machine", {}).get(key), new["machine"].get(key))
+        compare(
+            f"machine's {key}", old.get("machine", {}).get(key), new.get("machine", {}).get(key)
+        )
     specs = [{s["label"]: s for s in m["experiment"]["strategies"]} for m in (old, new)]
     for label in [label for label in specs[0] if label in specs[1]]:
         for key in ("name", "settings"):

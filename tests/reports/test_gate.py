@@ -175,6 +175,13 @@ def test_too_few_seeds_are_said_to_be(results):
     assert all(c.detectable == math.inf for c in gate.pairs[0].comparisons)
 
 
+def test_a_table_without_a_test_column_is_said_to_be_judged_by_validation(results):
+    sides = [gate_record.read(results(name)) for name in ("Sound", "Deaf")]
+    by_test, by_validation = (judge(*sides, Options(column=c)) for c in ("test", "validation"))
+    assert by_test.notes == (f"no test column, so judged by validation: {TASK}",)
+    assert by_test.pairs == by_validation.pairs
+
+
 def test_common_seeds(results):
     pair = verdict(results("Sound"), results("Rewritten", seeds=5), common_seeds=True)
     assert (pair.verdict, pair.seeds) == (Verdict.IDENTICAL, 5)
