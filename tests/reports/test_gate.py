@@ -14,7 +14,7 @@ from nasarena.bench.executor import execute
 from nasarena.reports import evidence, gate_output, gate_record, sequential
 from nasarena.reports.gate import Options, Verdict, judge, parse_options
 
-BROKEN = Path(__file__).parents[1] / "bench" / "broken.py"
+BROKEN = Path(__file__).parents[1] / "bench" / "broken_strategies.py"
 TASK = "nasbench201/cifar10"
 
 
