@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from .charts import Chart, Curve, best, protocol
-from .style import OTHERS, SHOWN, Style
+from .style import OTHERS, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -29,7 +29,7 @@ def chart_figure(
     figure, axes = canvas(len(rows), columns, width, height + 0.75, style)
     for row, charts in zip(axes, rows, strict=True):
         for place, chart in zip(row, charts, strict=False):
-            draw_chart(place, chart, looks, style)
+            draw_chart(place, chart, looks, style, minor=columns * len(rows) <= 4)
         for place in row[len(charts) :]:
             place.remove()
     shown = [chart for charts in rows for chart in charts]
@@ -40,6 +40,9 @@ def chart_figure(
         if len({a.get_ylabel() for a in row}) == 1:
             for place in row[1:]:
                 place.set_ylabel("")
+    if len(shown) > columns and len({c.x_label for c in shown}) == 1:
+        for place in figure.axes[:-columns]:
+            place.set_xlabel("")
     head(figure, note, style)
     legend(figure, shown, looks, style)
     return figure
@@ -94,7 +97,9 @@ def _marked(look: dict[str, Any]) -> dict[str, Any]:
     return {"markeredgecolor": "white", "markeredgewidth": 0.4, **look}
 
 
-def draw_chart(axes: Axes, chart: Chart, looks: Looks, style: Style) -> None:
+def draw_chart(
+    axes: Axes, chart: Chart, looks: Looks, style: Style, *, minor: bool = True
+) -> None:
     """Lines as right-continuous steps, with their bands, and what their kind asks for."""
     coloured = [c for c in chart.curves if looks[c.label] is not OTHERS]
     for curve in chart.curves:
@@ -112,21 +117,20 @@ def draw_chart(axes: Axes, chart: Chart, looks: Looks, style: Style) -> None:
             linewidth=0,
             zorder=1.8,
         )
-        axes.plot(
-            curve.x,
-            curve.y,
-            drawstyle="steps-post",
-            markevery=_marks(curve, number, len(coloured)),
-            zorder=2 + (len(coloured) - number) / 100,
-            **_marked(look),
-        )
+        line = {**look, "marker": ""}
+        order = 2 + (len(coloured) - number) / 100
+        axes.plot(curve.x, curve.y, drawstyle="steps-post", zorder=order, **line)
+        # Above all lines: a strategy that lies under another is still to be seen.
+        marks = _marks(curve, number, len(coloured))
+        places = {**_marked(look), "linestyle": ""}
+        axes.plot(curve.x[marks], curve.y[marks], zorder=3, clip_on=False, **places)
     if chart.reference:
         axes.plot(chart.reference.x, chart.reference.y, zorder=1.9, **REFERENCE)
     axes.set_xlabel(chart.x_label)
     axes.set_ylabel(chart.y_label)
     axes.grid(True, axis="y")
     axes.set_axisbelow(True)
-    _time_axis(axes, chart)
+    _time_axis(axes, chart, minor)
     {"regret": _regret_axis, "rank": _rank_axis, "share": _share_axis, "normalized": _one}[
         chart.kind
     ](axes, chart, style)
@@ -143,16 +147,21 @@ def _marks(curve: Curve, number: int, of: int) -> list[int]:
     return sorted({int(p) for p in places if p < len(curve.x)})
 
 
-def _time_axis(axes: Axes, chart: Chart) -> None:
-    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+def _time_axis(axes: Axes, chart: Chart, minor: bool) -> None:
+    from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter, NullLocator
 
     ends = [x for c in chart.curves for x in (c.x[0], c.x[-1])]
+    if chart.kind == "share" and min(ends, default=0) <= 0:
+        axes.set_xlim(0, max(ends, default=1))
     if not ends or min(ends) <= 0:
         return
     axes.set_xscale("log")
     if max(ends) > min(ends):
         axes.set_xlim(min(ends), max(ends) * 1.03)
-    axes.xaxis.set_minor_formatter(NullFormatter())
+    if minor:
+        axes.xaxis.set_minor_formatter(NullFormatter())
+    else:
+        axes.xaxis.set_minor_locator(NullLocator())
     decades = np.log10(max(ends) / min(ends)) if max(ends) > min(ends) else 0
     if decades < 1.5:
         axes.xaxis.set_major_locator(LogLocator(subs=(1.0, 2.0, 5.0)))
@@ -240,9 +249,3 @@ def _one(axes: Axes, chart: Chart, style: Style) -> None:
     axes.axhline(0, color="0.25", linewidth=0.9, zorder=1.4)
     _say(axes, 0.0, "optimum", style)
     _say(axes, 1.0, "random search, exact", style)
-
-
-def faint(looks: Looks) -> str:
-    """What the note says where not every strategy has a colour."""
-    grey = sum(look is OTHERS for look in looks.values())
-    return f"the {SHOWN} best by average rank in color, {grey} others grey" if grey else ""

@@ -117,7 +117,7 @@ def chance_figure(
     figure, grid = canvas(1, 1, width, min(side, width) * 0.92 + 0.3, style)
     axes = grid[0, 0]
     shown = np.ma.masked_invalid(chances.values)
-    image = axes.imshow(shown, cmap="RdBu", vmin=0, vmax=1, aspect="auto")
+    image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(count), chances.labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(count), chances.labels)
     axes.tick_params(length=0)
@@ -135,7 +135,7 @@ def chance_figure(
                     va="center",
                     fontsize=style.small - (0 if room > 0.34 else 1.5),
                     fontweight="bold" if chances.sure[i, j] else "normal",
-                    color="white" if abs(value - 0.5) > 0.32 else "black",
+                    color="white" if value > 0.62 else "black",
                 )
     bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, aspect=30)
     bar.set_label("P(row's run is better than column's)")
@@ -147,7 +147,10 @@ def chance_figure(
 def critical_figure(
     found: CriticalDifference, note: str, style: Style, looks: Looks, width: float
 ) -> Figure:
-    """Demšar's diagram: average ranks on a line, bars join what does not differ."""
+    """Demšar's diagram: average ranks on a line, bars join what does not differ.
+
+    Drawn in inches: the line of ranks gets what the longest names leave.
+    """
     from matplotlib.figure import Figure
 
     count = len(found.order)
@@ -156,14 +159,18 @@ def critical_figure(
     levels = max(bars, default=-1) + 1
     line = style.small / 72 * 1.5
     top = 0.55 if np.isnan(found.difference) else 0.75
-    height = top + 0.12 + 0.09 * levels + line * half + 0.25
-    figure = Figure(figsize=(width, height + 0.3), layout="constrained")
+    down = 0.2 + 0.09 * levels + line * half
+    height = top + down + 0.05
+    figure = Figure(figsize=(width, height + 2.6 * style.small / 72), layout="constrained")
     axes = figure.subplots()
     axes.set_axis_off()
     low, high = 1, count
-    axes.set_ylim(-(height - top), top)  # inches, from the line of ranks
-    side = 0.30 * (high - low)
-    axes.set_xlim(low - side, high + side)
+    axes.set_ylim(-down, top)  # inches, from the line of ranks
+    letter = style.small / 72 * (0.46 if style.serif else 0.56)
+    written = [letter * (len(label) + 7) + 0.08 for label in found.order]
+    left, right = max(written[:half]), max(written[half:])
+    inch = (high - low) / max(width - left - right, 0.8)
+    axes.set_xlim(low - left * inch, high + right * inch)
     ink = {"color": "0.15", "linewidth": 0.8, "solid_capstyle": "butt", "clip_on": False}
     axes.plot([low, high], [0, 0], **ink)
     step = 1 if count <= 15 else 5
@@ -173,16 +180,16 @@ def critical_figure(
     axes.text(
         (low + high) / 2, 0.27, "average rank (1 is best)", ha="center", fontsize=style.small
     )
-    if not np.isnan(found.difference) and found.difference <= high - low + side:
+    if not np.isnan(found.difference) and found.difference <= high - low:
         end = low + found.difference
         axes.plot([low, end], [0.52, 0.52], **{**ink, "linewidth": 1.6})
         text = f"critical difference {found.difference:.2f}"
-        axes.text(end + 0.02 * (high - low), 0.52, text, va="center", fontsize=style.small)
+        axes.text(end + 0.05 * inch, 0.52, text, va="center", fontsize=style.small)
     first = 0.12 + 0.09 * levels
     for number, (label, rank) in enumerate(zip(found.order, found.ranks, strict=True)):
         left = number < half
         down = -(first + line * (number if left else count - 1 - number) + 0.05)
-        edge = low - 0.02 * side if left else high + 0.02 * side
+        edge = low if left else high
         look = looks[label]
         axes.plot([rank, rank, edge], [0, down, down], **ink)
         axes.plot(
@@ -197,7 +204,7 @@ def critical_figure(
         )
         text = f"{label} ({rank:.2f})" if left else f"({rank:.2f}) {label}"
         axes.text(
-            edge - (0.02 if left else -0.02) * (high - low),
+            edge - (0.04 if left else -0.04) * inch,
             down,
             text,
             ha="right" if left else "left",
@@ -206,7 +213,7 @@ def critical_figure(
         )
     for level, (start, stop) in zip(bars, found.cliques, strict=True):
         down = -(0.08 + 0.09 * level)
-        ends = [found.ranks[start] - 0.02 * (high - low), found.ranks[stop] + 0.02 * (high - low)]
+        ends = [found.ranks[start] - 0.03 * inch, found.ranks[stop] + 0.03 * inch]
         axes.plot(ends, [down, down], **{**ink, "linewidth": 2.4, "color": "0"})
     head(figure, note, style)
     return figure

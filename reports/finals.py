@@ -135,8 +135,8 @@ def profile(charts: Charts) -> Chart | None:
     if not curves:
         return None
     return Chart(
-        title=f"{len(by)} tasks",
-        x_label=f"normalized final regret τ ({words})",
+        title=f"{len(by)} tasks: {words}",
+        x_label="normalized final regret τ",
         y_label="share of runs at τ or below",
         kind="share",
         curves=tuple(curves),

@@ -104,6 +104,7 @@ def map_figure(
     scale = LogNorm if len(positive) and known.max() / known.min() > 5 else Normalize
     norm = scale(float(known.min()), float(known.max()))
     greys: Any = None
+    most = max(float(r.share.max()) for r in shown)
     for axes, region in zip(grid.flat, shown, strict=False):
         color = looks[region.label]["color"]
         greys = PolyCollection(
@@ -117,7 +118,7 @@ def map_figure(
         axes.add_collection(greys)
         there = region.share > 0
         across = axes.get_window_extent().width / figure.dpi * 72 / (spread[0] / found.size)
-        sizes = np.clip(region.share[there] / 0.03, 0.02, 6) * across**2
+        sizes = np.maximum(region.share[there] / most, 0.01) * (1.6 * across) ** 2
         axes.scatter(
             *found.centers[there].T,
             s=sizes,
