@@ -140,7 +140,7 @@ def _run(
     failed = [done for done in outcomes if done.error is not None]
     page = None
     if not no_report and (not outcomes or len(failed) < len(outcomes)):
-        page = _write_report(out, None, ("html", "md", "csv", "tex", "png", "pdf"))
+        page = _write_report([out], None, ("html", "md", "csv", "tex", "png", "pdf"))
     if as_json:
         _print_json(
             {
@@ -157,26 +157,35 @@ def _run(
         raise typer.Exit(1)
 
 
-def _write_report(results: Path, out: Path | None, formats: tuple[str, ...]) -> Path:
+def _write_report(
+    results: list[Path], out: Path | None, formats: tuple[str, ...], style: str = "screen"
+) -> Path:
     from . import registry
 
-    page: Path = registry.load(registry.REPORT)(results, out, formats)
+    page: Path = registry.load(registry.REPORT)(
+        results, out, formats, style=style, tables=registry.random_search, processes=None
+    )
     return page
 
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="A results folder, or several that belong together.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Where to; RESULTS/report if not given.")] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="Any of html,md,csv,tex,png,pdf.")
+        str, typer.Option("--format", help="Any of html,md,csv,tex,png,pdf,svg.")
     ] = "html,md,csv,tex,png,pdf",
+    style: Annotated[
+        str, typer.Option(help="screen, neurips, icml, iclr, acm, ieee or beamer.")
+    ] = "screen",
 ) -> None:
-    """Write figures, tables and one page from a results folder.
+    """Write figures, tables and one page from results folders.
 
-    Example: nasarena report results --out paper --format pdf,tex
+    Example: nasarena report results --out paper --format pdf,tex --style neurips
     """
-    page = _write_report(results, out, tuple(_split(formats) or ()))
+    page = _write_report(results, out, tuple(_split(formats) or ()), style)
     print(f"report: {page}")
 
 
@@ -301,26 +310,53 @@ def check(
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="A results folder, or a figure or table of a report.")
+    ],
+    results: Annotated[
+        list[Path] | None, typer.Option(help="What a figure or table was made from.")
+    ] = None,
     units: Annotated[int, typer.Option(min=1, help="How many units to run again.")] = 5,
     seed: Annotated[int, typer.Option(help="Which units are drawn.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a random sample of units again and compare bit for bit.
+    """Run a random sample of units again, or draw a figure again, and compare.
 
-    Example: nasarena verify results --units 20
+    Examples:
+
+        nasarena verify results --units 20
+
+        nasarena verify paper/figures/overview.pdf --results results
     """
+    if path.is_file() or results:
+        _verify_file(path, results or [], as_json)
+        return
     from random import Random
 
     from .progress import table
     from .verify import sample
 
-    verdicts = list(sample(results, units, Random(seed)))
+    verdicts = list(sample(path, units, Random(seed)))
     if as_json:
         _print_json([{"unit": v.unit._asdict(), "problem": v.problem} for v in verdicts])
     else:
         table([{"unit": str(v.unit), "outcome": v.problem or "same bits"} for v in verdicts])
     if any(verdict.problem for verdict in verdicts):
+        raise typer.Exit(1)
+
+
+def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
+    from . import registry
+    from .errors import StoreError
+
+    if not results:
+        raise StoreError(f"{path} is a file: name the results it was made from with --results DIR")
+    problem = registry.load(registry.REDRAW)(path, results, registry.random_search)
+    if as_json:
+        _print_json({"file": str(path), "problem": problem})
+    else:
+        print(f"{path}: {problem or 'the same as drawn from the record'}")
+    if problem:
         raise typer.Exit(1)
 
 

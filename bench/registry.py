@@ -65,6 +65,7 @@ BENCHMARKS: dict[str, str] = {
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
 }
 REPORT = "nasarena.reports:write_report"
+REDRAW = "nasarena.reports.redraw:verify_file"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -197,3 +198,18 @@ def task(task_id: str) -> Task:
     if dataset not in found.datasets:
         raise UnknownName("task", stem, (f"{name}/{d}" for d in found.datasets))
     return Task(task_id, found, dataset, tuple(filter(None, objectives.split("+"))))
+
+
+def random_search(task_id: str, hash: str, column: str) -> dict[str, Any] | None:
+    """What random search on a task's table depends on; see `Task.random_search`.
+
+    None where the task or its table is not at hand, or the table is not the one with that hash:
+    then nothing is known of it here.
+    """
+    try:
+        found = task(task_id)
+        if found.table.hash != hash:
+            return None
+        return found.random_search(column)
+    except (NasarenaError, ImportError, OSError):
+        return None

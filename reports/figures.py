@@ -97,9 +97,7 @@ def _marked(look: dict[str, Any]) -> dict[str, Any]:
     return {"markeredgecolor": "white", "markeredgewidth": 0.4, **look}
 
 
-def draw_chart(
-    axes: Axes, chart: Chart, looks: Looks, style: Style, *, minor: bool = True
-) -> None:
+def draw_chart(axes: Axes, chart: Chart, looks: Looks, style: Style, *, minor: bool = True) -> None:
     """Lines as right-continuous steps, with their bands, and what their kind asks for."""
     coloured = [c for c in chart.curves if looks[c.label] is not OTHERS]
     for curve in chart.curves:

@@ -107,9 +107,7 @@ def _ticks(axes: Axes, least: float, most: float) -> None:
     axes.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _number(x)))
 
 
-def chance_figure(
-    chances: Chances, note: str, style: Style, looks: Looks, width: float
-) -> Figure:
+def chance_figure(chances: Chances, note: str, style: Style, looks: Looks, width: float) -> Figure:
     """A heat map that reads in grey too: the number stands in each cell while there is room."""
     count = len(chances.labels)
     written = 0.55 * style.small / 72 * max(map(len, chances.labels))
@@ -177,9 +175,7 @@ def critical_figure(
     for tick in range(low, high + 1, step):
         axes.plot([tick, tick], [0, 0.06], **ink)
         axes.text(tick, 0.09, str(tick), ha="center", va="bottom", fontsize=style.small)
-    axes.text(
-        (low + high) / 2, 0.27, "average rank (1 is best)", ha="center", fontsize=style.small
-    )
+    axes.text((low + high) / 2, 0.27, "average rank (1 is best)", ha="center", fontsize=style.small)
     if not np.isnan(found.difference) and found.difference <= high - low:
         end = low + found.difference
         axes.plot([low, end], [0.52, 0.52], **{**ink, "linewidth": 1.6})

@@ -108,9 +108,7 @@ def _any_number(values: Floats) -> bool:
     return not np.isnan(values).all()
 
 
-def normalized_finals(
-    charts: Charts, by: Mapping[str, float], label: str
-) -> Floats | None:
+def normalized_finals(charts: Charts, by: Mapping[str, float], label: str) -> Floats | None:
     """(runs, tasks) final regret over ``by``, padded with NaN; None unless on every task of it."""
     own = {b.task: last(b.validation) for b in charts.blocks if b.strategy == label}
     tasks = [task for task, value in by.items() if value > 0]
@@ -155,9 +153,7 @@ def chances(charts: Charts) -> Chances | None:
     values, sure = np.full((2, len(labels), len(labels)), np.nan)
     for i, one in enumerate(labels):
         for j in range(i):
-            chance = probability_of_improvement(
-                known[one], known[labels[j]], resamples=RESAMPLES
-            )
+            chance = probability_of_improvement(known[one], known[labels[j]], resamples=RESAMPLES)
             values[i, j], values[j, i] = chance.value, 1 - chance.value
             sure[i, j] = sure[j, i] = float(chance.low > 0.5 or chance.high < 0.5)
     return Chances(f"{len(whole)} tasks", labels, values, sure == 1)
@@ -168,6 +164,8 @@ def critical(charts: Charts) -> CriticalDifference | str:
     from .across_tasks import Refused, critical_difference
 
     try:
-        return critical_difference(mean_finals(charts.blocks, list(charts.labels))[1], charts.labels)
+        return critical_difference(
+            mean_finals(charts.blocks, list(charts.labels))[1], charts.labels
+        )
     except Refused as refusal:
         return str(refusal)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from .charts import Chart, Charts, budget, protocol, runs
 from .finals import chances, critical, distributions, profile
 from .landscapes import learning_curves, space_map, trade_offs, visits
-from .sources import Record
+from .sources import Results
 from .style import OTHERS, SHOWN, Style
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class Plate:
 
 
 def plates(
-    record: Record, charts: Charts, style: Style, looks: Looks, task: str | None = None
+    record: Results, charts: Charts, style: Style, looks: Looks, task: str | None = None
 ) -> Iterator[Plate]:
     """The figures across tasks, or those of one ``task``."""
     told = _grey(looks)
@@ -138,7 +138,7 @@ def _ends(charts: Charts, style: Style, ends: str) -> Iterator[Plate]:
 
 
 def _of_task(
-    record: Record, charts: Charts, style: Style, told: str, task: str
+    record: Results, charts: Charts, style: Style, told: str, task: str
 ) -> Iterator[Plate]:
     own = charts.of_task[task]
     note = f"{task}: {protocol(own, charts.manifest)}{told}"
@@ -179,7 +179,9 @@ def _of_task(
     curves = learning_curves(record, task, seen)
     if curves is not None:
         said = f"{task}: trainings of each strategy's first run, black: its best; {ends}"
-        caption = f"Learning curves on {task}: every training of each strategy's first run. {_full(ends)}"
+        caption = (
+            f"Learning curves on {task}: every training of each strategy's first run. {_full(ends)}"
+        )
         yield Plate(f"{name}-learning", "learning", curves, said, caption)
 
 

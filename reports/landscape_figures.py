@@ -83,9 +83,7 @@ def _zoom(axes: Any, panel: TradeOff) -> None:
     axes.set_ylim(*ends)
 
 
-def map_figure(
-    found: SpaceMap, note: str, style: Style, looks: Looks, width: float
-) -> Figure:
+def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: float) -> Figure:
     """A small map a strategy: grey is how good a place is, the disks' areas where it went."""
     from matplotlib.collections import PolyCollection
     from matplotlib.colors import LogNorm, Normalize
@@ -130,8 +128,12 @@ def map_figure(
         )
         axes.plot(*found.best, "*", color="white", markeredgecolor="black", markersize=8, zorder=4)
         axes.set_title(f"{region.label}\n{region.networks:,} networks", fontsize=style.small)
-        axes.set_xlim(found.centers[:, 0].min() - found.size, found.centers[:, 0].max() + found.size)
-        axes.set_ylim(found.centers[:, 1].min() - found.size, found.centers[:, 1].max() + found.size)
+        axes.set_xlim(
+            found.centers[:, 0].min() - found.size, found.centers[:, 0].max() + found.size
+        )
+        axes.set_ylim(
+            found.centers[:, 1].min() - found.size, found.centers[:, 1].max() + found.size
+        )
         axes.set_aspect("equal", adjustable="box")
         axes.set_xticks([])
         axes.set_yticks([])
@@ -141,9 +143,7 @@ def map_figure(
         axes.remove()
     from matplotlib.ticker import FuncFormatter, NullLocator
 
-    bar = figure.colorbar(
-        greys, ax=figure.axes, location="bottom", shrink=0.6, aspect=40, pad=0.02
-    )
+    bar = figure.colorbar(greys, ax=figure.axes, location="bottom", shrink=0.6, aspect=40, pad=0.02)
     bar.set_label(found.y_label, fontsize=style.small)
     bar.ax.xaxis.set_major_formatter(FuncFormatter(lambda x, _: _number(x)))
     bar.ax.xaxis.set_minor_locator(NullLocator())
@@ -184,9 +184,7 @@ def learning_figure(
                 marker="." if len(epochs) == 1 else "",
                 markersize=2.5,
             )
-        axes.plot(
-            run.epochs[-1], run.values[-1], color="0.05", linewidth=1.6, marker=".", zorder=3
-        )
+        axes.plot(run.epochs[-1], run.values[-1], color="0.05", linewidth=1.6, marker=".", zorder=3)
         axes.set_title(run.label)
         if number >= len(found.runs) - columns:
             axes.set_xlabel("epochs")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from ..bench import store
 from .regret import Floats
-from .sources import Record
+from .sources import Results
 
 SEEDS = 10
 """Runs of each strategy that maps and fronts are drawn from: the first ones."""
@@ -106,7 +106,7 @@ class LearningCurves:
     runs: tuple[Trainings, ...]
 
 
-def visits(record: Record, task: str, seeds: int = SEEDS) -> list[Visits]:
+def visits(record: Results, task: str, seeds: int = SEEDS) -> list[Visits]:
     """What each strategy's first runs asked for; reads no more units than it needs."""
     import pyarrow as pa
 
@@ -145,7 +145,7 @@ def visits(record: Record, task: str, seeds: int = SEEDS) -> list[Visits]:
 # Several objectives.
 
 
-def trade_offs(record: Record, task: str, seen: Sequence[Visits]) -> tuple[TradeOff, ...]:
+def trade_offs(record: Results, task: str, seen: Sequence[Visits]) -> tuple[TradeOff, ...]:
     """The first objective against each other one; nothing where there is only one."""
     objectives = record.manifest["tasks"][task].get("objectives") or {}
     first, *others = list(objectives) or [""]
@@ -203,7 +203,7 @@ def _undominated(x: Floats, y: Floats) -> Floats:
 # The space.
 
 
-def space_map(record: Record, task: str, seen: Sequence[Visits]) -> SpaceMap | None:
+def space_map(record: Results, task: str, seen: Sequence[Visits]) -> SpaceMap | None:
     """A plane through the space, by principal components of the networks that were asked for."""
     facts = record.manifest["tasks"][task]
     if not seen or facts["optimum"]["validation"] is None:
@@ -276,7 +276,7 @@ def _hexagons(plane: Floats) -> tuple[NDArray[np.intp], Floats, float]:
 # Trainings.
 
 
-def learning_curves(record: Record, task: str, seen: Sequence[Visits]) -> LearningCurves | None:
+def learning_curves(record: Results, task: str, seen: Sequence[Visits]) -> LearningCurves | None:
     """Answers over epochs in each strategy's first run; None where each network has but one."""
     objectives = record.manifest["tasks"][task].get("objectives") or {}
     column = next(iter(objectives.values()), None) or record.manifest["tasks"][task]["validation"]

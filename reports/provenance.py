@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..bench.errors import StoreError
-from .sources import Record
+from .sources import Results
 
 _KEY = "nasarena"
 
@@ -53,7 +53,7 @@ class Provenance:
         ]
 
 
-def provenance(record: Record) -> Provenance:
+def provenance(record: Results) -> Provenance:
     """Where the results in ``record`` came from."""
     manifest = record.manifest
     experiment = manifest["experiment"]
@@ -136,7 +136,8 @@ class Recipe:
             return f"% {_KEY}: {self.to_json()}\n"
         if format in ("md", "html"):
             # Two dashes would end the comment.
-            return f"<!-- {_KEY}: {self.to_json().replace('--', '-\\u002d')} -->\n"
+            text = self.to_json().replace("--", r"-\u002d")
+            return f"<!-- {_KEY}: {text} -->\n"
         return ""
 
 

@@ -24,7 +24,7 @@ FIXED = ("budget", "workers", "noise", "duplicates", "seed")
 
 
 @dataclass(frozen=True)
-class Record:
+class Results:
     """What a report is about.
 
     ``folders`` in the order they were given; ``manifest`` is theirs joined; ``units`` maps each
@@ -84,7 +84,7 @@ def _only(frame: pd.DataFrame, units: set[Unit], folder: Path) -> pd.DataFrame:
     return frame[~drop] if drop.any() else frame
 
 
-def open_record(results: Sequence[str | os.PathLike[str]]) -> Record:
+def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
     """The record of one or several results folders.
 
     Folders may add tasks, strategies and seeds to one another. A unit that two of them hold with
@@ -115,7 +115,7 @@ def open_record(results: Sequence[str | os.PathLike[str]]) -> Record:
     if not units:
         shown = ", ".join(map(str, folders))
         raise StoreError(f"{shown} holds no finished run to report on")
-    return Record(folders, _joined(list(manifests.values())), units)
+    return Results(folders, _joined(list(manifests.values())), units)
 
 
 def _check_alike(one: Path, first: dict[str, Any], other: Path, second: dict[str, Any]) -> None:
