@@ -29,7 +29,7 @@ def chart_figure(
     figure, axes = canvas(len(rows), columns, width, height + 0.75, style)
     for row, charts in zip(axes, rows, strict=True):
         for place, chart in zip(row, charts, strict=False):
-            draw_chart(place, chart, looks, style, minor=columns * len(rows) <= 4)
+            draw_chart(place, chart, looks, style, minor=columns * len(rows) <= 2)
         for place in row[len(charts) :]:
             place.remove()
     shown = [chart for charts in rows for chart in charts]

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
     from .figures import Looks
 
+DPI = 200
+"""Pixels an inch of PNG files, and of what is rasterized in others."""
 _BAND = "lines are means over runs, bands bootstrap 95 % intervals of the mean"
 _OPTIMUM = (
     "the regret axis is linear below its first tick, so that the optimum (0) is on it; the dashed "
@@ -242,14 +244,28 @@ def render(
 
     with rc_context(style.rc()):
         figure = draw(plate, style, looks)
-        figure.draw_without_rendering()
-        figure.set_layout_engine("none")  # the first layout serves all: it costs most
-        files = {}
-        for format, about in metadata.items():
-            buffer = io.BytesIO()
-            figure.savefig(buffer, format=format, metadata=about)
-            files[format] = buffer.getvalue()
-    return files
+        figure.set_dpi(DPI)
+        layout = figure.get_layout_engine()
+        if layout is not None:
+            layout.execute(figure)
+            figure.set_layout_engine("none")
+        return {format: _file(figure, format, about) for format, about in metadata.items()}
+
+
+def _file(figure: Figure, format: str, metadata: dict[str, Any]) -> bytes:
+    """The canvases themselves, not ``savefig``: it draws each figure once more, to no end."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.backends.backend_pdf import FigureCanvasPdf
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer = io.BytesIO()
+    if format == "png":
+        FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
+    elif format == "pdf":
+        FigureCanvasPdf(figure).print_pdf(buffer, metadata=metadata)
+    else:
+        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)
+    return buffer.getvalue()
 
 
 __all__ = ["Chart", "Plate", "draw", "file_name", "plates", "refusals", "render"]

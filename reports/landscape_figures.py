@@ -85,8 +85,8 @@ def _zoom(axes: Any, panel: TradeOff) -> None:
 
 def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: float) -> Figure:
     """A small map a strategy: grey is how good a place is, the disks' areas where it went."""
-    from matplotlib.collections import PolyCollection
     from matplotlib.colors import LogNorm, Normalize
+    from matplotlib.patches import PathPatch
 
     shown = [r for r in found.regions if looks[r.label] is not OTHERS]
     columns = min(len(shown), max(2, int(width / 1.5)))
@@ -96,7 +96,7 @@ def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: fl
     shape = float(np.clip(spread[1] / spread[0], 0.5, 1.0))
     height = rows * (width / columns * shape + 0.15) + 0.75
     figure, grid = canvas(rows, columns, width, height, style)
-    hexagon = _hexagon(found.size)
+    ground, extent = _ground(found)
     positive = found.regret[found.regret > 0]
     known = positive if len(positive) else np.array([0.0, 1.0])
     scale = LogNorm if len(positive) and known.max() / known.min() > 5 else Normalize
@@ -105,35 +105,21 @@ def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: fl
     most = max(float(r.share.max()) for r in shown)
     for axes, region in zip(grid.flat, shown, strict=False):
         color = looks[region.label]["color"]
-        greys = PolyCollection(
-            found.centers[:, None] + hexagon,
-            array=np.clip(found.regret, known.min(), None),
-            cmap=_grey_map(),
-            norm=norm,
-            linewidth=0,
-            rasterized=True,
-        )
-        axes.add_collection(greys)
+        greys = axes.imshow(ground, cmap=_grey_map(), norm=norm, extent=extent, origin="lower")
         there = region.share > 0
-        across = axes.get_window_extent().width / figure.dpi * 72 / (spread[0] / found.size)
-        sizes = np.maximum(region.share[there] / most, 0.01) * (1.6 * across) ** 2
-        axes.scatter(
-            *found.centers[there].T,
-            s=sizes,
-            color=color,
-            edgecolor="white",
-            linewidth=0.3,
-            alpha=0.85,
-            zorder=3,
+        across = 1.6 * found.size * np.sqrt(np.maximum(region.share[there] / most, 0.01))
+        axes.add_patch(
+            PathPatch(
+                _disks(found.centers[there], across / 2),
+                facecolor=color,
+                edgecolor="white",
+                linewidth=0.3,
+                alpha=0.85,
+                zorder=3,
+            )
         )
         axes.plot(*found.best, "*", color="white", markeredgecolor="black", markersize=8, zorder=4)
         axes.set_title(f"{region.label}\n{region.networks:,} networks", fontsize=style.small)
-        axes.set_xlim(
-            found.centers[:, 0].min() - found.size, found.centers[:, 0].max() + found.size
-        )
-        axes.set_ylim(
-            found.centers[:, 1].min() - found.size, found.centers[:, 1].max() + found.size
-        )
         axes.set_aspect("equal", adjustable="box")
         axes.set_xticks([])
         axes.set_yticks([])
@@ -152,10 +138,26 @@ def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: fl
     return figure
 
 
-def _hexagon(size: float) -> Floats:
-    """(6, 2) the corners of a cell around its center."""
-    angles = np.pi / 6 + np.pi / 3 * np.arange(6)
-    return size / np.sqrt(3) * np.stack([np.cos(angles), np.sin(angles)], axis=1)
+def _disks(centers: Floats, radii: Floats) -> Any:
+    """All disks as one path: many small ones take long to write."""
+    from matplotlib.path import Path
+
+    circle = Path.unit_circle()
+    vertices = centers[:, None] + radii[:, None, None] * circle.vertices
+    return Path(vertices.reshape(-1, 2), np.tile(circle.codes, len(centers)))
+
+
+def _ground(found: SpaceMap) -> tuple[Floats, tuple[float, float, float, float]]:
+    """The regret of every cell as a picture, NaN where there is none, and its edges."""
+    low = found.centers.min(axis=0)
+    place = np.round((found.centers - low) / found.size).astype(int)
+    columns, rows = place.max(axis=0) + 1
+    ground = np.full((rows, columns), np.nan)
+    least = np.nanmin(found.regret[found.regret > 0], initial=np.inf)
+    ground[place[:, 1], place[:, 0]] = np.maximum(found.regret, least if least < np.inf else 0.0)
+    left, bottom = low - found.size / 2
+    right, top = low + found.size * (np.array([columns, rows]) - 0.5)
+    return ground, (left, right, bottom, top)
 
 
 def _grey_map() -> Any:

@@ -15,8 +15,8 @@ from .sources import Results
 
 SEEDS = 10
 """Runs of each strategy that maps and fronts are drawn from: the first ones."""
-CELLS = 22
-"""Hexagons across a map."""
+CELLS = 26
+"""Squares along the longer side of a map."""
 
 
 @dataclass(frozen=True)
@@ -215,7 +215,7 @@ def space_map(record: Results, task: str, seen: Sequence[Visits]) -> SpaceMap | 
     if len(kept) < 3:
         return None
     plane, explained = _plane(codes)
-    cell, centers, size = _hexagons(plane)
+    cell, centers, size = _cells(plane)
     mean = np.full(len(centers), np.nan)
     known = ~np.isnan(truth)
     sums = np.bincount(cell[known], truth[known], len(centers))
@@ -259,18 +259,12 @@ def _plane(codes: NDArray[Any]) -> tuple[Floats, float]:
     return np.round(plane, 6), float(values[::-1][:2].sum() / total) if total > 0 else 1.0
 
 
-def _hexagons(plane: Floats) -> tuple[NDArray[np.intp], Floats, float]:
-    """The hexagon of each point, the hexagons' centers, and the distance between neighbours."""
+def _cells(plane: Floats) -> tuple[NDArray[np.intp], Floats, float]:
+    """The square of each point, the squares' centers, and their side."""
     low, spread = plane.min(axis=0), np.ptp(plane, axis=0).max()
     size = (spread or 1.0) / CELLS
-    scaled = (plane - low) / size / [1.0, np.sqrt(3)]
-    even = np.round(scaled)
-    odd = np.floor(scaled) + 0.5
-    weight = np.array([1.0, 3.0])
-    nearer = ((scaled - even) ** 2 @ weight) <= ((scaled - odd) ** 2 @ weight)
-    chosen = np.where(nearer[:, None], even, odd)
-    cells, place = np.unique(chosen, axis=0, return_inverse=True)
-    return place.ravel(), cells * [1.0, np.sqrt(3)] * size + low, size
+    cells, place = np.unique(np.round((plane - low) / size), axis=0, return_inverse=True)
+    return place.ravel(), cells * size + low, size
 
 
 # Trainings.
