@@ -174,8 +174,11 @@ def _number(value: float) -> str:
     if -3 <= exponent < 4:
         return f"{value:.3g}".replace("-", "−")
     factor = value / 10.0**exponent
-    power = f"10^{{{exponent}}}"
-    return f"${power}$" if abs(factor - 1) < 1e-6 else f"${factor:.3g}\\cdot{power}$"
+    power = "10" + str(exponent).translate(_RAISED)
+    return power if abs(factor - 1) < 1e-6 else f"{factor:.3g}·{power}"
+
+
+_RAISED = str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹")
 
 
 def _regret_axis(axes: Axes, chart: Chart, style: Style) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -169,7 +169,12 @@ def critical_figure(
     left, right = max(written[:half]), max(written[half:])
     inch = (high - low) / max(width - left - right, 0.8)
     axes.set_xlim(low - left * inch, high + right * inch)
-    ink = {"color": "0.15", "linewidth": 0.8, "solid_capstyle": "butt", "clip_on": False}
+    ink: dict[str, Any] = {
+        "color": "0.15",
+        "linewidth": 0.8,
+        "solid_capstyle": "butt",
+        "clip_on": False,
+    }
     axes.plot([low, high], [0, 0], **ink)
     step = 1 if count <= 15 else 5
     for tick in range(low, high + 1, step):

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from .charts import Chart, Charts, budget, protocol, runs
+from .charts import TARGETS, Chart, Charts, budget, protocol, runs
 from .finals import chances, critical, distributions, profile
 from .landscapes import learning_curves, space_map, trade_offs, visits
 from .sources import Results
@@ -26,6 +26,27 @@ _OPTIMUM = (
     "the regret axis is linear below its first tick, so that the optimum (0) is on it; the dashed "
     "line is the noise floor, where the table tells it"
 )
+_STRATIFIED = "95 % stratified bootstrap"
+_CAPTIONS = {
+    "normalized-regret": (
+        "Regret over the exact expectation of random search at the same number of queries, "
+        f"averaged over tasks: 0 is the optimum, 1 is random search; {_BAND}"
+    ),
+    "average-rank": (
+        "Average rank of the incumbents' validation regret over tasks and paired seeds, by "
+        "queries; 1 is best"
+    ),
+    "time-to-target": (
+        "Share of runs and targets reached by a number of queries (empirical distribution of times "
+        f"to a target). A task has {TARGETS} targets, evenly spaced on a log scale from the worst "
+        "mean first answer to the least regret that any run reached; runs that miss one count as "
+        "never"
+    ),
+    "performance-profile": (
+        "Performance profile: the share of runs whose normalized final regret is τ or below, mean "
+        f"over tasks; bands: {_STRATIFIED}"
+    ),
+}
 
 
 @dataclass(frozen=True)
@@ -79,23 +100,20 @@ def _across(charts: Charts, style: Style, told: str) -> Iterator[Plate]:
         )
         for name, part in _pages(f"overview{suffix}", shown, *_panels(style, len(shown))):
             yield Plate(name, "charts", part, note, caption)
-    single = [
-        ("normalized-regret", charts.normalized, "Regret over the exact expectation of random "
-         "search at the same number of queries, averaged over tasks: 0 is the optimum, 1 is random "
-         f"search; {_BAND}", note),
-        ("average-rank", charts.ranks, "Average rank of the incumbents' validation regret over "
-         "tasks and paired seeds, by queries; 1 is best", ends),
-        ("time-to-target", charts.ecdf, "Share of runs and targets reached by a number of queries "
-         "(empirical distribution of times to a target); each task has 51 targets, evenly spaced on "
-         "a log scale from the worst mean first answer to the least regret that any run reached", ends),
-        ("performance-profile", lambda: profile(charts), "Performance profile: share of runs whose "
-         "normalized final regret is τ or below, mean over tasks, with bootstrap 95 % intervals",
-         f"bands: 95 % stratified bootstrap; {ends}"),
-    ]  # fmt: skip
-    for name, make, caption, said in single:
+    makers: dict[str, Callable[[], Chart | None]] = {
+        "normalized-regret": charts.normalized,
+        "average-rank": charts.ranks,
+        "time-to-target": charts.ecdf,
+        "performance-profile": lambda: profile(charts),
+    }
+    said = {"normalized-regret": note, "performance-profile": f"bands: {_STRATIFIED}; {ends}"}
+    for name, make in makers.items():
         chart = make()
         if chart is not None:
-            yield Plate(name, "charts", ((chart,),), said, f"{caption}. {_full(ends)}", wide=False)
+            caption = f"{_CAPTIONS[name]}. {_full(ends)}"
+            if name == "performance-profile":
+                caption = f"{_CAPTIONS[name]}; {chart.title}. {_full(ends)}"
+            yield Plate(name, "charts", ((chart,),), said.get(name, ends), caption, wide=False)
     yield from _ends(charts, style, ends)
 
 
@@ -123,20 +141,24 @@ def _ends(charts: Charts, style: Style, ends: str) -> Iterator[Plate]:
     matrix = chances(charts)
     if matrix is not None:
         caption = (
-            "Probability that a run of the row's strategy ends with less validation regret than one "
-            "of the column's, mean over tasks; bold where the 95 % stratified bootstrap interval "
-            f"leaves out one half. {_full(ends)}"
+            "Probability that a run of the row's strategy ends with less validation regret than "
+            "one of the column's, mean over tasks; bold where the 95 % stratified bootstrap "
+            f"interval leaves out one half. {_full(ends)}"
         )
         said = f"bold: 95 % interval leaves out 0.5; {matrix.title}, {ends}"
         yield Plate("probability-of-improvement", "chances", matrix, said, caption, wide=False)
     found = critical(charts) if len(charts.labels) > 1 else None
     if isinstance(found, CriticalDifference):
-        said = f"mean final validation regret, {found.tasks} tasks, {found.test}, α = {found.alpha:g}; {ends}"
+        test = "Nemenyi test" if found.test == "nemenyi" else "Wilcoxon signed-rank tests, Holm"
+        said = f"mean final validation regret, {found.tasks} tasks, {test}, α = {found.alpha:g}"
         caption = (
-            "Critical-difference diagram of average ranks by mean final validation regret; bars join "
-            f"strategies of which no pair differs significantly. {found.statement()} {_full(ends)}"
+            "Critical-difference diagram of average ranks by mean final validation regret "
+            f"({test}, α = {found.alpha:g}); bars join strategies of which no pair differs "
+            f"significantly. {found.statement()} {_full(ends)}"
         )
-        yield Plate("critical-difference", "critical", found, said, caption, wide=False)
+        yield Plate(
+            "critical-difference", "critical", found, f"{said}; {ends}", caption, wide=False
+        )
 
 
 def _of_task(
@@ -164,10 +186,10 @@ def _of_task(
             f"runs; {budget(charts.manifest)}{told}"
         )
         caption = (
-            f"Where each strategy went on {task}: the space in the plane of the first two principal "
-            f"components of the one-hot encodings ({100 * found.explained:.0f} % of their variance). "
-            "A disk's area is a cell's share of the queries; the darker the ground, the less regret; "
-            "the star is the best network that any run has seen."
+            f"Where each strategy went on {task}: the space in the plane of the first two "
+            f"principal components of the one-hot encodings ({100 * found.explained:.0f} % of "
+            "their variance). A disk's area is a cell's share of the queries; the darker the "
+            "ground, the less regret; the star is the best network that any run has seen."
         )
         yield Plate(f"{name}-map", "map", found, said, caption)
     panels = trade_offs(record, task, seen)
@@ -192,7 +214,7 @@ def _varies(blocks: Sequence[Any]) -> bool:
     import numpy as np
 
     ratios = [np.nanmax(b.epochs / b.queries) / np.nanmin(b.epochs / b.queries) for b in blocks]
-    return max(ratios) > 1
+    return bool(max(ratios) > 1)
 
 
 def _panels(style: Style, count: int) -> tuple[int, int]:
@@ -259,12 +281,12 @@ def _file(figure: Figure, format: str, metadata: dict[str, Any]) -> bytes:
     from matplotlib.backends.backend_svg import FigureCanvasSVG
 
     buffer = io.BytesIO()
-    if format == "png":
-        FigureCanvasAgg(figure).print_png(buffer, metadata=metadata)
-    elif format == "pdf":
-        FigureCanvasPdf(figure).print_pdf(buffer, metadata=metadata)
-    else:
-        FigureCanvasSVG(figure).print_svg(buffer, metadata=metadata)
+    prints: dict[str, Any] = {
+        "png": lambda: FigureCanvasAgg(figure).print_png,
+        "pdf": lambda: FigureCanvasPdf(figure).print_pdf,
+        "svg": lambda: FigureCanvasSVG(figure).print_svg,
+    }
+    prints[format]()(buffer, metadata=metadata)
     return buffer.getvalue()
 
 

@@ -142,7 +142,7 @@ def _disks(centers: Floats, radii: Floats) -> Any:
     """All disks as one path: many small ones take long to write."""
     from matplotlib.path import Path
 
-    circle = Path.unit_circle()
+    circle: Any = Path.unit_circle()
     vertices = centers[:, None] + radii[:, None, None] * circle.vertices
     return Path(vertices.reshape(-1, 2), np.tile(circle.codes, len(centers)))
 

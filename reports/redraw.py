@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..bench.errors import StoreError
 from .provenance import Recipe, read_recipe
@@ -123,7 +124,7 @@ def _same(kind: str, one: bytes, other: bytes) -> bool:
     return kind == "pdf" and _streams(one) == _streams(other)
 
 
-def _pixels(data: bytes) -> object:
+def _pixels(data: bytes) -> NDArray[np.uint8]:
     from PIL import Image
 
     with Image.open(io.BytesIO(data)) as image:

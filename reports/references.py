@@ -12,7 +12,8 @@ from .regret import Floats
 from .sources import Results
 
 Answers = Mapping[str, NDArray[np.float64]]
-"""What `random_reference.RandomSearch` takes: ``truth`` (rows,), ``observed`` (rows, trainings), ``spellings``."""
+"""What `random_reference.RandomSearch` takes: ``truth`` (rows,), ``observed`` (rows, trainings) and
+``spellings`` (rows,)."""
 Tables = Callable[[str, str, str], Answers | None]
 """From a task's id, its table's hash and a metric to its answers; None where they differ."""
 

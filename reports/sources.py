@@ -95,7 +95,7 @@ def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
             folders differ in version, in a table, in budget, workers, noise, duplicates or seed,
             in what a label stands for, or in what a run gave; the message says which.
     """
-    folders = tuple(Path(folder) for folder in dict.fromkeys(map(os.fspath, results)))
+    folders = tuple(dict.fromkeys(Path(folder) for folder in results))
     if not folders:
         raise StoreError("expected a results folder, got none")
     manifests = {folder: store.manifest(folder) for folder in folders}

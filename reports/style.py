@@ -33,7 +33,7 @@ class Style:
         """The size of ticks and notes, in points."""
         return self.size - 1
 
-    def rc(self) -> dict[str, Any]:
+    def rc(self) -> Any:
         """What matplotlib is told."""
         thin = 0.6 if self.size < 9 else 0.8
         return {
@@ -69,6 +69,8 @@ class Style:
             "svg.hashsalt": "nasarena",
             "svg.fonttype": "none",
             "xtick.labelsize": self.small,
+            # A dollar sign in a strategy's name is no formula.
+            "text.parse_math": False,
             "ytick.labelsize": self.small,
             "xtick.major.width": thin,
             "ytick.major.width": thin,
