@@ -48,7 +48,8 @@ class Style:
             "figure.constrained_layout.h_pad": 0.03,
             "figure.constrained_layout.w_pad": 0.03,
             "figure.dpi": 100,
-            "font.family": "STIXGeneral" if self.serif else "DejaVu Sans",
+            # What STIX lacks (raised digits) comes from DejaVu.
+            "font.family": ["STIXGeneral", "DejaVu Serif"] if self.serif else ["DejaVu Sans"],
             "font.size": self.size,
             "grid.color": "0.9",
             "grid.linewidth": thin,
