@@ -61,12 +61,9 @@ def _write(
         _write_text(folder / "report.md", _report_markdown(manifest, tables, images, formats))
     if "html" not in formats:
         return folder
-    from .figures import protocol
     from .page import page
 
-    overview = images.pop("overview")
-    page_text = page(manifest, protocol(found, manifest), overview, tables, images)
-    _write_text(folder / "index.html", page_text)
+    _write_text(folder / "index.html", page(manifest, found, labels, tables, images))
     return folder / "index.html"
 
 
