@@ -17,6 +17,7 @@ from .checklist import AUTHORS, NO, PARTLY, YES, checklist
 from .curves import Block
 from .figures import best, protocol
 from .page_data import BANDS, swatches, task_curves
+from .statements import HOW, Statements, statements
 from .tables import Table
 from .task_tables import task_tables
 
@@ -29,7 +30,6 @@ def page(
     labels: Sequence[str],
     tables: Sequence[Table],
     figures: dict[str, bytes],
-    statements: Sequence[Table] = (),
 ) -> str:
     """The whole page; ``figures`` maps the name of each printed figure to a PNG file.
 
@@ -40,10 +40,11 @@ def page(
         StoreError: if the plotting library is not installed as it should be.
     """
     tasks = list(dict.fromkeys(block.task for block in blocks))
+    claims = statements(blocks, labels)
     panels = {
         "overview": ("Overview", _overview(manifest, blocks, labels, tasks, tables)),
-        "tasks": ("Tasks", _tasks(manifest, blocks, labels, tasks)),
-        "statements": ("Statements", _statements(statements)),
+        "tasks": ("Tasks", _tasks(manifest, blocks, labels, tasks, claims)),
+        "statements": ("Statements", _statements(claims)),
         "tables": ("Tables", "".join(map(_wide, tables))),
         "figures": ("Figures", _gallery(figures)),
         "checklist": ("Checklist", _checklist(manifest, blocks)),
@@ -113,7 +114,7 @@ def _json(name: str, data: Any) -> str:
 def _data(
     manifest: dict[str, Any], blocks: Sequence[Block], labels: Sequence[str], tasks: Sequence[str]
 ) -> str:
-    parts = [_json("swatches", {"strategies": swatches(labels), "bands": BANDS})]
+    parts = [_json("swatches", swatches(labels))]
     for number, task in enumerate(tasks):
         own = [block for block in blocks if block.task == task]
         parts.append(_json(f"curves-{number}", task_curves(own, manifest["tasks"][task], labels)))
@@ -151,12 +152,7 @@ def _controls(labels: Sequence[str], manifest: dict[str, Any]) -> str:
     metrics = {"validation": "validation"}
     if any(facts["test"] for facts in manifest["tasks"].values()):
         metrics["test"] = "test"
-    bands = {
-        "interval": "mean, 95 % interval",
-        "deviation": "mean ± deviation",
-        "quartiles": "median, quartiles",
-        "none": "mean, no band",
-    }
+    bands = {name: words for name, (_, _, words) in BANDS.items()} | {"none": "mean, no band"}
     scales = {"log": "logarithmic", "linear": "linear"}
     chips = "".join(
         f'<label><input type="checkbox" checked autocomplete="off">{_swatch(i, look)}'
@@ -242,6 +238,7 @@ def _tasks(
     blocks: Sequence[Block],
     labels: Sequence[str],
     tasks: Sequence[str],
+    claims: Sequence[Statements],
 ) -> str:
     options = "".join(f'<option value="{i}">{escape(t)}</option>' for i, t in enumerate(tasks))
     articles = []
@@ -250,7 +247,8 @@ def _tasks(
         articles.append(
             f'<article class="task" id="task-{number}"><h2>{escape(task)}</h2>'
             f"<figure>{_chart(number, task, large=True)}</figure>{_about(manifest['tasks'][task])}"
-            f"{''.join(_wide(table) for table in task_tables(own, labels))}</article>"
+            f"{''.join(_wide(table) for table in task_tables(own, labels))}"
+            f"{''.join(_sentences(claim, task) for claim in claims)}</article>"
         )
     return (
         '<div class="picker"><label class="switch"><span>Task</span>'
@@ -274,13 +272,28 @@ def _about(facts: dict[str, Any]) -> str:
     )
 
 
-def _wide(table: Table) -> str:
+def _wide(table: Table, kind: str = "") -> str:
     """A table that scrolls by itself where the screen is narrow."""
-    return f'<div class="wide">{table.to_html()}</div>'
+    return f'<div class="{f"wide {kind}".strip()}">{table.to_html()}</div>'
 
 
-def _statements(statements: Sequence[Table]) -> str:
-    return "".join(_wide(table) for table in statements)
+def _statements(claims: Sequence[Statements]) -> str:
+    parts = [
+        f"<h2>By final {claim.metric} regret</h2><p>{escape(claim.across)}</p>"
+        f"<h3>Task by task</h3>{_wide(claim.table(), 'words')}"
+        for claim in claims
+    ]
+    return "".join(parts) + f'<p class="note">{escape(HOW)}</p>' if parts else ""
+
+
+def _sentences(claim: Statements, task: str) -> str:
+    sentences = "".join(f"<li>{escape(sentence)}</li>" for sentence in claim.on(task))
+    if not sentences:
+        return ""
+    return (
+        f"<details><summary>Statements on the final {claim.metric} regret, "
+        f"{escape(claim.family)}</summary><ul>{sentences}</ul></details>"
+    )
 
 
 def _gallery(figures: dict[str, bytes]) -> str:

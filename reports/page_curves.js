@@ -5,7 +5,7 @@
 (() => {
   const byId = (id) => document.getElementById(id);
   const read = (id) => JSON.parse(byId(id).textContent);
-  const { strategies, bands } = read("swatches");
+  const strategies = read("swatches");
   const state = {
     axis: "queries", metric: "validation", band: "interval", x: "log", y: "log",
     zoom: null, hot: null, shown: new Set(strategies.map((_, i) => i)),
@@ -37,17 +37,14 @@
   // What a curve is under the band that is chosen: center, low and high, padded to the axis.
 
   function columns(curve, points) {
-    const center = new Array(points).fill(null), low = [...center], high = [...center];
-    const middle = state.band === "quartiles" ? curve.median : curve.mean;
-    middle.forEach((value, i) => {
-      const at = curve.first + i;
-      center[at] = value;
-      if (state.band === "none" || curve.runs < 2) return;
-      if (state.band === "interval") [low[at], high[at]] = [curve.low[i], curve.high[i]];
-      if (state.band === "quartiles") [low[at], high[at]] = [curve.q1[i], curve.q3[i]];
-      if (state.band === "deviation") [low[at], high[at]] = [value - curve.std[i], value + curve.std[i]];
-    });
-    return { center, low, high };
+    const [center, low, high] = curve[state.band === "none" ? "interval" : state.band];
+    const bare = state.band === "none" || low === undefined;
+    const pad = (values) => {
+      const padded = new Array(points).fill(null);
+      values?.forEach((value, i) => { padded[curve.first + i] = value; });
+      return padded;
+    };
+    return { center: pad(center), low: pad(bare ? null : low), high: pad(bare ? null : high) };
   }
 
   function drawn(host) {
@@ -359,14 +356,24 @@
 
   // Switches
 
+  function bandNote() {
+    const labels = new Set();
+    for (const host of visible) {
+      for (const curve of task(host).curves[state.metric]?.[state.axis] ?? []) {
+        if (curve) labels.add(curve.label[state.band] ?? curve.label.interval.split(",")[0]);
+      }
+    }
+    return `Lines and bands: ${[...labels].join("; ")}. Curves go from where every run has an `
+      + "incumbent to where the first run ends.";
+  }
+
   function redraw() {
     tooltip.hidden = true;
     for (const host of hosts) {
       if (visible.has(host)) make(host);
       else { charts.get(host)?.destroy(); charts.delete(host); }
     }
-    byId("band-note").textContent = `Lines and bands: ${bands[state.band]}. Curves go from where `
-      + "every run has an incumbent to where the first run ends.";
+    byId("band-note").textContent = bandNote();
   }
 
   for (const name of ["axis", "metric", "band", "x", "y"]) {
@@ -414,6 +421,7 @@
       visible.add(target);
       if (!charts.has(target)) make(target);
     }
+    byId("band-note").textContent = bandNote();
   }, { rootMargin: "200px" });
   const sizes = new ResizeObserver((entries) => {
     for (const { target, contentRect } of entries) {

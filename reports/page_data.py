@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from .bootstrap import mean_interval
+from .bands import band
 from .curves import Block
 from .regret import Floats
 from .style import looks
@@ -16,12 +16,11 @@ POINTS = 120
 """Points of a curve at most; one over queries has one a query where that is fewer."""
 
 BANDS = {
-    "interval": "mean over runs, with its 95 % bootstrap interval",
-    "deviation": "mean over runs, ± one standard deviation of the runs",
-    "quartiles": "median over runs, with their quartiles",
-    "none": "mean over runs, no band",
+    "interval": ("mean", "bootstrap", "mean, 95 % interval"),
+    "deviation": ("mean", "std", "mean ± deviation"),
+    "quartiles": ("median", "iqr", "median, quartiles"),
 }
-"""What a line and its band are, by the name the page's switch has for them."""
+"""The lines and bands to choose from: center and band of `bands.band`, and the switch's words."""
 
 
 def swatches(labels: Sequence[str]) -> list[dict[str, Any]]:
@@ -52,7 +51,7 @@ def task_curves(
 
     ``axes`` maps an axis to its label and its points ``x``; ``metrics`` a metric to its label;
     ``curves[metric][axis]`` has one entry a label: None, or the columns of `_curve` from point
-    ``first`` on.
+    ``first`` on: for each of `BANDS` center, low and high, of one run the center alone.
     """
     metrics = ["validation", *(["test"] if facts["test"] else [])]
     cost = facts["cost"]
@@ -94,20 +93,13 @@ def _curve(values: Floats) -> dict[str, Any] | None:
     if len(known) == 0:
         return None
     part = values[:, known[0] : known[-1] + 1]
-    low, high = mean_interval(part)
-    quartiles = np.quantile(part, [0.25, 0.5, 0.75], axis=0)
-    spread = part.std(axis=0, ddof=1) if len(part) > 1 else np.zeros(part.shape[1])
-    return {
-        "first": int(known[0]),
-        "runs": len(values),
-        "mean": _numbers(part.mean(axis=0)),
-        "low": _numbers(low),
-        "high": _numbers(high),
-        "std": _numbers(spread),
-        "q1": _numbers(quartiles[0]),
-        "median": _numbers(quartiles[1]),
-        "q3": _numbers(quartiles[2]),
-    }
+    found: dict[str, Any] = {"first": int(known[0]), "label": {}}
+    for name, (center, kind, _) in BANDS.items():
+        shown = band(part, center=center, band=kind)
+        columns = [shown.center] if len(values) == 1 else [shown.center, shown.low, shown.high]
+        found[name] = [_numbers(column) for column in columns]
+        found["label"][name] = shown.label
+    return found
 
 
 def _numbers(values: Floats) -> list[float]:
