@@ -63,31 +63,34 @@ def interval(
     bounds = np.full((2, points), np.nan)
     if runs == 1:
         return bounds[0], bounds[1]
-    rng = np.random.default_rng(seed)
     # How often each run is drawn is all that the center needs to know.
-    counts = rng.multinomial(runs, np.full(runs, 1 / runs), size=resamples)
-    weights = counts / runs
+    counts = tally(np.arange(runs), runs, resamples, np.random.default_rng(seed)).T
     known = np.flatnonzero(~np.isnan(values).any(axis=0))
     tails = [(1 - level) / 2, (1 + level) / 2]
     block = max(1, 20_000_000 // resamples)  # keeps the resampled centers under 160 MB
+    weights = counts / np.float64(runs) if out == 0 else counts
     for start in range(0, len(known), block):
         part = known[start : start + block]
         if out == 0:
-            centers = weights @ values[:, part]
+            centers = values[:, part].T @ weights
         else:
-            columns = [_trimmed(counts, values[:, point], out) for point in part]
-            centers = np.stack(columns, axis=1)
-        bounds[:, part] = np.quantile(centers, tails, axis=0)
+            centers = np.stack([_trimmed(counts, values[:, point], out) for point in part])
+        bounds[:, part] = np.quantile(centers, tails, axis=1)
     return bounds[0], bounds[1]
 
 
-def _trimmed(counts: NDArray[np.int64], values: Floats, out: int) -> Floats:
-    """(resamples,) the mean of each resample without its ``out`` least and greatest values."""
+def _trimmed(counts: NDArray[np.float32], values: Floats, out: int) -> Floats:
+    """(resamples,) the mean of each resample without its ``out`` least and greatest values.
+
+    ``counts`` (runs, resamples) says how often each run was drawn.
+    """
     order = np.argsort(values, kind="stable")
-    runs = len(values)
-    ranks = np.clip(np.cumsum(counts[:, order], axis=1, dtype=np.int32), out, runs - out)
-    kept = np.diff(ranks, axis=1, prepend=np.int32(out))
-    means: Floats = kept @ values[order] / (runs - 2 * out)
+    ranks = np.cumsum(counts[order], axis=0)
+    np.clip(ranks, out, len(values) - out, out=ranks)
+    # A value counts as often as its ranks are not cut off; summed by parts, from rank to rank.
+    rises = np.diff(values[order]).astype(np.float64)
+    total = values[order[-1]] * (len(values) - out) - values[order[0]] * out
+    means: Floats = (total - rises @ ranks[:-1]) / (len(values) - 2 * out)
     return means
 
 

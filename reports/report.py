@@ -224,14 +224,14 @@ def _render(
 
 
 def _page(report: Report, images: dict[str, bytes]) -> str:
-    from .charts import protocol
     from .gallery import file_name
     from .page import page
 
     charts = report.charts
-    tasks = {task: images[file_name(task)] for task in charts.tasks}
-    lead = protocol(charts.blocks, charts.manifest)
-    made = page(charts.manifest, lead, images["overview"], report.tables, tasks)
+    # Curves of each task are in the page itself, to be hovered over and zoomed.
+    live = {file_name(task) for task in charts.tasks} | {"overview", "overview-test"}
+    shown = {name: image for name, image in images.items() if name not in live}
+    made = page(charts.manifest, charts.blocks, charts.labels, report.tables, shown)
     return made + report.recipe("page", "index", made).comment("html")
 
 

@@ -1,0 +1,108 @@
+"""How fast the statistics are, as ratios within one run. Nothing here fails for being slow."""
+
+from statistics import median
+from time import perf_counter
+
+import numpy as np
+import pytest
+from rliable_library import rliable_library
+
+from nasarena.bench import registry
+from nasarena.reports import aggregate
+from nasarena.reports.bootstrap import interval
+from nasarena.reports.random_reference import RandomSearch
+
+VALUES = np.random.default_rng(0).gamma(2.0, size=(100, 20))
+RESAMPLES = 10_000
+
+
+def seconds(function):
+    begin = perf_counter()
+    function()
+    return perf_counter() - begin
+
+
+def report(capsys, text):
+    with capsys.disabled():
+        print(f"\n  {text}")
+
+
+@pytest.mark.parametrize("center", ["mean", "median", "iqm"])
+def test_bands_against_seaborn(benchmark, capsys, center):
+    """10,000 resamples of 100 runs at 20 points; seaborn takes one point after another."""
+    from scipy.stats import trim_mean
+    from seaborn.algorithms import bootstrap
+
+    measure = {
+        "mean": "mean",
+        "median": "median",
+        "iqm": lambda x, axis=0: trim_mean(x, 0.25, axis),
+    }
+
+    def ours():
+        interval(VALUES, center=center, resamples=RESAMPLES)
+
+    def theirs():
+        for column in VALUES.T:
+            drawn = bootstrap(column, n_boot=RESAMPLES, func=measure[center], seed=0)
+            np.quantile(drawn, [0.025, 0.975])
+
+    ours()
+    ratio = median(seconds(theirs) / seconds(ours) for _ in range(3))
+    benchmark.pedantic(ours, rounds=3)
+    report(capsys, f"{center} with interval, speed over seaborn's bootstrap: {ratio:.1f}")
+
+
+MEASURES = ("mean", "iqm", "optimality_gap", "performance_profile", "probability_of_improvement")
+
+
+@pytest.mark.parametrize("name", MEASURES)
+def test_aggregates_against_rliable(benchmark, capsys, name):
+    """10,000 stratified resamples of 100 runs on 20 tasks; rliable does 200, taken fifty times."""
+    library = rliable_library()
+    metrics = pytest.importorskip("rliable.metrics")
+    taus = np.linspace(0.1, 5, 50)
+    two = name == "probability_of_improvement"
+    further = {"performance_profile": (taus,), "probability_of_improvement": (VALUES + 0.1,)}
+    measure = {
+        "mean": lambda x: np.array([metrics.aggregate_mean(x)]),
+        "iqm": lambda x: np.array([metrics.aggregate_iqm(x)]),
+        "optimality_gap": lambda x: np.array([metrics.aggregate_optimality_gap(x)]),
+        "performance_profile": lambda x: library.score_distributions(x, -taus),
+        name if two else "": lambda x, y: np.array([metrics.probability_of_improvement(x, y)]),
+    }[name]
+    scores = {"x": (-VALUES, -VALUES - 0.1) if two else -VALUES}
+
+    def ours():
+        getattr(aggregate, name)(VALUES, *further.get(name, ()), resamples=RESAMPLES)
+
+    def theirs():
+        library.get_interval_estimates(scores, measure, reps=200)
+
+    ours()
+    ratio = median(50 * seconds(theirs) / seconds(ours) for _ in range(3))
+    benchmark.pedantic(ours, rounds=3)
+    report(capsys, f"{name} with interval, speed over rliable: {ratio:.1f}")
+
+
+@pytest.mark.parametrize("noise", ["mean", "sampled"])
+def test_the_exact_reference_against_a_thousand_runs(benchmark, capsys, noise):
+    """Random search's quantiles at 60 budgets, and a thousand simulated runs of the same."""
+    task = registry.task("nasbench201/cifar10")
+    truth = task.truth("validation")
+    seen = None if noise == "mean" else -task.table.columns["validation"][:, -1]
+    grid = np.unique(np.geomspace(1, 1000, 60).round().astype(int))
+
+    def exact():
+        RandomSearch(truth, seen).quantiles(grid, [0.25, 0.5, 0.75])
+
+    def simulated():
+        rng = np.random.default_rng(0)
+        rows = rng.integers(len(truth), size=(1000, 1000))
+        values = np.minimum.accumulate(truth[rows], axis=1)[:, grid - 1]
+        np.quantile(values, [0.25, 0.5, 0.75], axis=0)
+
+    exact()
+    ratio = median(seconds(simulated) / seconds(exact) for _ in range(3))
+    benchmark.pedantic(exact, rounds=3)
+    report(capsys, f"exact random search ({noise}), speed over 1,000 bare runs: {ratio:.2f}")
