@@ -116,7 +116,7 @@ class Charts:
         queries, values = self.references[task, metric]
         inside = (queries >= grid[0]) & (queries <= grid[-1])
         none = np.full(int(inside.sum()), np.nan)
-        return Curve("random search, exact", queries[inside], values[inside], none, none)
+        return Curve("random search, expected", queries[inside], values[inside], none, none)
 
     def normalized(self) -> Chart | None:
         """Regret over random search's at the same number of queries, averaged over tasks."""
@@ -134,6 +134,7 @@ class Charts:
             y_label="normalized validation regret",
             kind="normalized",
             curves=tuple(curves),
+            reference=_level(curves[0].x, 1.0),
         )
 
     def _normalized(self, label: str, own: Sequence[Block]) -> Curve:
@@ -213,6 +214,11 @@ class Charts:
             kind="share",
             curves=curves,
         )
+
+
+def _level(x: Floats, y: float) -> Curve:
+    none = np.full(len(x), np.nan)
+    return Curve("random search, expected", x, np.full(len(x), y), none, none)
 
 
 def _tasks(count: int) -> str:

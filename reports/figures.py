@@ -25,27 +25,46 @@ def chart_figure(
 ) -> Figure:
     """``rows`` of charts under one note and above one legend."""
     columns = max(map(len, rows))
+    shown = [chart for charts in rows for chart in charts]
+    entries, entry_columns = legend_entries(shown, looks, style, width)
+    lines = len(_broken(note, width, style)) + -(-len(entries) // max(entry_columns, 1))
+    furniture = 0.2 + lines * style.small * 1.35 / 72
     height = min(width / columns * 0.72, 2.3) * len(rows)
-    figure, axes = canvas(len(rows), columns, width, height + 0.75, style)
+    figure, axes = canvas(len(rows), columns, width, height + furniture, style)
     for row, charts in zip(axes, rows, strict=True):
         for place, chart in zip(row, charts, strict=False):
             draw_chart(place, chart, looks, style, minor=columns * len(rows) <= 2)
         for place in row[len(charts) :]:
             place.remove()
-    shown = [chart for charts in rows for chart in charts]
     for chart, place in zip(shown, figure.axes, strict=True):
         if len({c.title for c in shown}) > 1:
-            place.set_title(chart.title)
-    for row in axes:
-        if len({a.get_ylabel() for a in row}) == 1:
-            for place in row[1:]:
+            title(place, chart.title, width / columns, style)
+    for row, charts in zip(axes, rows, strict=True):
+        if len({chart.y_label for chart in charts}) == 1:
+            for place in row[1 : len(charts)]:
                 place.set_ylabel("")
     if len(shown) > columns and len({c.x_label for c in shown}) == 1:
         for place in figure.axes[:-columns]:
             place.set_xlabel("")
+    for place in figure.axes:
+        place.set_xlabel(fitted(place.get_xlabel(), width / columns * 0.85, style))
+        place.set_ylabel(fitted(place.get_ylabel(), height / len(rows) * 0.9, style))
     head(figure, note, style)
-    legend(figure, shown, looks, style)
+    if entries:
+        figure.legend(handles=entries, loc="outside lower center", ncols=entry_columns)
     return figure
+
+
+def fitted(text: str, width: float, style: Style) -> str:
+    """``text`` in as many lines as it needs to be no wider than ``width`` inches."""
+    letters = int(width / (style.size / 72 * (0.47 if style.serif else 0.58)))
+    return "\n".join(textwrap.wrap(text, max(letters, 8)))
+
+
+def title(axes: Axes, text: str, width: float, style: Style) -> None:
+    """A title no wider than ``width`` inches."""
+    wide = max(map(len, text.splitlines())) * style.size / 72 * (0.47 if style.serif else 0.58)
+    axes.set_title(text, fontsize=style.size * min(1.0, width * 0.95 / wide))
 
 
 def canvas(
@@ -60,15 +79,23 @@ def canvas(
 
 def head(figure: Figure, note: str, style: Style) -> None:
     """The note at the top: what is shown, in small type, broken to the figure's width."""
-    wide = int(figure.get_figwidth() * 72 / (style.small * (0.45 if style.serif else 0.54)))
-    lines = [line for part in note.splitlines() for line in textwrap.wrap(part, wide)]
-    figure.suptitle(
-        "\n".join(lines), x=0.01, ha="left", fontsize=style.small, color="0.25", linespacing=1.15
-    )
+    text = "\n".join(_broken(note, figure.get_figwidth(), style))
+    figure.suptitle(text, x=0.01, ha="left", fontsize=style.small, color="0.25", linespacing=1.15)
 
 
-def legend(figure: Figure, charts: Sequence[Chart], looks: Looks, style: Style) -> None:
-    """One entry a strategy, one for all that are drawn in grey, one for the reference."""
+def _broken(note: str, width: float, style: Style) -> list[str]:
+    """The lines of a note in a figure of that width, in inches."""
+    wide = int(width * 72 / (style.small * (0.45 if style.serif else 0.54)))
+    return [line for part in note.splitlines() for line in textwrap.wrap(part, wide)]
+
+
+def legend_entries(
+    charts: Sequence[Chart], looks: Looks, style: Style, width: float
+) -> tuple[list[Any], int]:
+    """One entry a strategy, one for all that are drawn in grey, one for the reference.
+
+    And how many of them stand beside one another in ``width`` inches.
+    """
     from matplotlib.lines import Line2D
 
     there = {curve.label for chart in charts for curve in chart.curves}
@@ -81,13 +108,12 @@ def legend(figure: Figure, charts: Sequence[Chart], looks: Looks, style: Style) 
     if references:
         handles.append(Line2D([], [], label=references[0].label, **REFERENCE))
     if not handles:
-        return
+        return [], 1
     letter = style.small / 72 * (0.47 if style.serif else 0.58)
-    entry = (max(len(str(h.get_label())) for h in handles) + 0) * letter + style.small / 72 * 4.6
-    columns = max(1, min(len(handles), int((figure.get_figwidth() - 0.1) / entry)))
+    entry = max(len(str(h.get_label())) for h in handles) * letter + style.small / 72 * 4.6
+    columns = max(1, min(len(handles), int((width - 0.1) / entry)))
     # Rows of equal length look better than one long and one short.
-    columns = -(-len(handles) // -(-len(handles) // columns))
-    figure.legend(handles=handles, loc="outside lower center", ncols=columns)
+    return handles, -(-len(handles) // -(-len(handles) // columns))
 
 
 REFERENCE: dict[str, Any] = {"color": "0", "linestyle": (0, (1, 1.5)), "linewidth": 1.0}
@@ -246,7 +272,5 @@ def _share_axis(axes: Axes, chart: Chart, style: Style) -> None:
 
 
 def _one(axes: Axes, chart: Chart, style: Style) -> None:
-    axes.axhline(1, zorder=1.5, **REFERENCE)
     axes.axhline(0, color="0.25", linewidth=0.9, zorder=1.4)
     _say(axes, 0.0, "optimum", style)
-    _say(axes, 1.0, "random search, exact", style)

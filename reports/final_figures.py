@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .figures import Looks, _number, canvas, head
+from .figures import Looks, _number, canvas, fitted, head, title
 from .finals import Chances, Finals
 from .style import OTHERS, Style
 
@@ -30,11 +30,11 @@ def distribution_figure(
     figure, grid = canvas(rows, columns, width, rows * tall + 0.3, style)
     for number, (axes, panel) in enumerate(zip(grid.flat, panels, strict=False)):
         _distribution(axes, panel, looks, style)
-        axes.set_title(panel.title)
+        title(axes, panel.title, (width - 0.8) / columns, style)
         if number % columns:
             axes.set_yticklabels([])
         if len({p.x_label for p in panels}) > 1 or number >= len(panels) - columns:
-            axes.set_xlabel(panel.x_label)
+            axes.set_xlabel(fitted(panel.x_label, (width - 0.8) / columns, style))
     for axes in grid.flat[len(panels) :]:
         axes.remove()
     head(figure, note, style)
@@ -115,6 +115,7 @@ def chance_figure(chances: Chances, note: str, style: Style, looks: Looks, width
     figure, grid = canvas(1, 1, width, min(side, width) * 0.92 + 0.3, style)
     axes = grid[0, 0]
     shown = np.ma.masked_invalid(chances.values)
+    axes.set_facecolor("0.9")
     image = axes.imshow(shown, cmap="Blues", vmin=0, vmax=1, aspect="auto")
     axes.set_xticks(range(count), chances.labels, rotation=40, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(count), chances.labels)
@@ -136,7 +137,7 @@ def chance_figure(chances: Chances, note: str, style: Style, looks: Looks, width
                     color="white" if value > 0.62 else "black",
                 )
     bar = figure.colorbar(image, ax=axes, shrink=0.9, pad=0.02, aspect=30)
-    bar.set_label("P(row's run is better than column's)")
+    bar.set_label("P(row better than column)")
     bar.outline.set_visible(False)
     head(figure, note, style)
     return figure

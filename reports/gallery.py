@@ -131,7 +131,8 @@ def _ends(charts: Charts, style: Style, ends: str) -> Iterator[Plate]:
             continue
         caption = (
             f"Final {metric} regret of every run (dots), with median (marker) and quartiles (bar); "
-            f"the axis is linear below its first tick, the optimum is 0. {_full(ends)}"
+            f"the axis is linear below its first tick, the optimum is 0, the dashed line the noise "
+            f"floor. {_full(ends)}"
         )
         columns = min(max(1, int(style.full / 1.6)), len(panels))
         rows = max(1, int((style.tall - 0.4) / (0.55 + len(charts.labels) * style.small / 48)))
@@ -222,7 +223,9 @@ def _panels(style: Style, count: int) -> tuple[int, int]:
     columns = 2 if count in (2, 4) and style.full > 5 else max(1, min(3, count))
     if count > 12 and style.full > 5:
         columns = 4
-    return columns, max(1, int((style.tall - 0.7) / 1.15))
+    if style.full < 5:
+        columns = min(columns, 2)
+    return columns, max(1, int((style.tall - 0.9) / 1.15))
 
 
 def _pages(

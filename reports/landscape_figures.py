@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .figures import Looks, _marked, _number, canvas, head
+from .figures import Looks, _marked, _number, canvas, head, title
 from .landscapes import LearningCurves, SpaceMap, TradeOff
 from .regret import Floats
 from .style import OTHERS, Style
@@ -89,12 +89,18 @@ def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: fl
     from matplotlib.patches import PathPatch
 
     shown = [r for r in found.regions if looks[r.label] is not OTHERS]
-    columns = min(len(shown), max(2, int(width / 1.5)))
+    spread = np.ptp(found.centers, axis=0) + found.size
+    shape = float(spread[1] / spread[0])
+    words = 2.6 * style.small / 72
+
+    def side(columns: int) -> float:
+        """How wide a map is, in inches, with that many beside one another."""
+        rows = -(-len(shown) // columns)
+        return min(width / columns, ((style.tall - 0.9) / rows - words) / shape, 1.7)
+
+    columns = max(range(1, len(shown) + 1), key=lambda count: (side(count), count))
     rows = -(-len(shown) // columns)
-    columns = -(-len(shown) // rows)
-    spread = np.ptp(found.centers, axis=0) + 2 * found.size
-    shape = float(np.clip(spread[1] / spread[0], 0.5, 1.0))
-    height = rows * (width / columns * shape + 0.15) + 0.75
+    height = rows * (side(columns) * shape + words) + 0.9
     figure, grid = canvas(rows, columns, width, height, style)
     ground, extent = _ground(found)
     positive = found.regret[found.regret > 0]
@@ -118,8 +124,11 @@ def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: fl
                 zorder=3,
             )
         )
-        axes.plot(*found.best, "*", color="white", markeredgecolor="black", markersize=8, zorder=4)
-        axes.set_title(f"{region.label}\n{region.networks:,} networks", fontsize=style.small)
+        star: dict[str, Any] = {"color": "white", "markeredgecolor": "black", "markersize": 6.0}
+        axes.plot(*found.best, "*", zorder=4, **star)
+        title(axes, f"{region.label}\n{region.networks:,} networks", width / columns, style)
+        axes.set_xlim(*extent[:2])
+        axes.set_ylim(*extent[2:])
         axes.set_aspect("equal", adjustable="box")
         axes.set_xticks([])
         axes.set_yticks([])

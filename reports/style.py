@@ -130,9 +130,10 @@ def looks(labels: Sequence[str], best: Sequence[str] | None = None) -> dict[str,
     """
     import seaborn as sns
 
-    palette = sns.color_palette("colorblind", 10)
-    # Its order puts apart colours that differ in lightness, but yellow and grey print badly.
-    order = (0, 1, 2, 3, 4, 5, 9, 6)
+    palette = [*sns.color_palette("colorblind", 10), (0.25, 0.25, 0.25)]
+    # Its order puts apart colours that differ in lightness, but its yellow, pink and grey print
+    # badly; a dark grey stands in.
+    order = (0, 1, 2, 3, 4, 5, 9, 10)
     ranked = list(labels if best is None else best)
     shown = set(labels) if len(labels) <= SHOWN else set(ranked[:SHOWN])
     coloured = [label for label in labels if label in shown]

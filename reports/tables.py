@@ -223,7 +223,7 @@ def regret_table(
                 under.add((i, j))
     random_row = [number((random or {}).get((task, metric), np.nan)) for task in tasks]
     if set(random_row) != {"–"}:
-        rows.append(["random search, exact", *random_row])
+        rows.append(["random search, expected", *random_row])
     if manifest is not None:
         rows.append(["optimum", *(_optimum(manifest, task, metric) for task in tasks)])
     caption = f"Final {metric} regret of the incumbent, mean ± standard deviation over runs"
