@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -119,8 +119,7 @@ def _block(
         regrets[metric] = regret(
             np.where(padding, np.nan, values), np.nan if best is None else best
         )
-    trained = np.nan_to_num(runs(_trained(part, lengths)))
-    queries = np.where(padding, np.nan, np.cumsum(np.nan_to_num(runs(part["charged"])) > 0, axis=1))
+    queries, epochs = _counts(part, lengths, padding, runs)
     finish = runs(part["finish"])
     return Block(
         task=task,
@@ -130,13 +129,31 @@ def _block(
         validation=regrets["validation"],
         test=regrets["test"],
         queries=queries,
-        epochs=np.where(padding, np.nan, np.cumsum(trained, axis=1)),
+        epochs=epochs,
         finish=finish,
         ends=_ends(last(finish), last(queries), budget),
         failed=int(np.isnan(part["loss"]).sum()),
         unique=_distinct(part["network"], lengths) / len(part["network"]),
         thinking=float(part["thinking"].mean()),
     )
+
+
+def _counts(
+    part: dict[str, NDArray[Any]],
+    lengths: NDArray[np.int64],
+    padding: NDArray[np.bool_],
+    runs: Callable[[NDArray[Any]], Floats],
+) -> tuple[Floats, Floats]:
+    """(runs, steps) the queries and the epochs charged up to each step."""
+    if not padding.any() and _constant(part["epochs"]) and (part["charged"] > 0).all():
+        # All runs count alike: one row serves them all.
+        steps = np.arange(1.0, padding.shape[1] + 1)
+        trained = steps * float(part["epochs"][0])
+        return np.broadcast_to(steps, padding.shape), np.broadcast_to(trained, padding.shape)
+    charged = np.nan_to_num(runs(part["charged"])) > 0
+    trained = np.cumsum(np.nan_to_num(runs(_trained(part, lengths))), axis=1)
+    queries = np.cumsum(charged, axis=1)
+    return np.where(padding, np.nan, queries), np.where(padding, np.nan, trained)
 
 
 def _trained(part: dict[str, NDArray[Any]], lengths: NDArray[np.int64]) -> Floats:

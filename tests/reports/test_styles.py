@@ -56,7 +56,8 @@ def test_there_is_a_figure_of_every_kind(reports):
     assert all("12 queries" in p.note and "3 runs" in p.note for p in plates if p.kind != "map")
 
 
-@pytest.mark.parametrize("name", STYLES)
+# ICLR has the widths of NeurIPS, ACM and IEEE nearly those of ICML.
+@pytest.mark.parametrize("name", ["screen", "neurips", "icml", "beamer"])
 def test_figures_fit_the_style_and_nothing_is_cut_off(reports, name):
     report, plates = reports(name)
     for plate in plates:
@@ -83,6 +84,17 @@ def test_fonts_are_embedded_as_truetype(reports, name):
         fonts = set(re.findall(rb"/BaseFont /\w*\+?([\w-]+)", data))
         wanted = b"STIXGeneral" if report.style.serif else b"DejaVuSans"
         assert any(font.startswith(wanted) for font in fonts)
+
+
+def test_every_venue_has_its_widths():
+    assert {name: (s.column, s.full) for name, s in STYLES.items() if name != "screen"} == {
+        "neurips": (5.5, 5.5),
+        "icml": (3.25, 6.75),
+        "iclr": (5.5, 5.5),
+        "acm": (3.333, 7.0),
+        "ieee": (3.5, 7.16),
+        "beamer": (4.25, 4.25),
+    }
 
 
 def test_an_unknown_style_suggests_the_nearest():
