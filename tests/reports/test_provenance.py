@@ -115,3 +115,24 @@ def test_the_comment_of_a_table_is_json(made):
     found = json.loads(first.removeprefix("% nasarena: "))
     assert set(found["provenance"]) == {"data", "code", "settings", "seeds", "record"}
     assert found["style"] == "icml"
+
+
+def test_the_command_line(made, tmp_path, monkeypatch, capsys):
+    from nasarena.bench.cli import main
+
+    def nasarena(*words):
+        monkeypatch.setattr("sys.argv", ["nasarena", *map(str, words)])
+        with pytest.raises(SystemExit) as done:
+            main()
+        return done.value.code, "".join(capsys.readouterr())
+
+    results, table = made / "results", "tables/validation-regret.md"
+    words = ["--out", tmp_path, "--format", "md", "--style", "ieee"]
+    assert nasarena("report", results, *words) == (0, f"report: {tmp_path}\n")
+    code, said = nasarena("verify", tmp_path / table, "--results", results)
+    assert (code, "the same as drawn from the record" in said) == (0, True)
+    change(tmp_path / table, b"**", b"")
+    code, said = nasarena("verify", tmp_path / table, "--results", results, "--json")
+    assert (code, "text was changed" in said) == (1, True)
+    code, said = nasarena("verify", tmp_path / table)
+    assert (code, "--results DIR" in said) == (2, True)
