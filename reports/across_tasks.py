@@ -244,7 +244,7 @@ def bayesian_signed_rank(
     in their units, which must be comparable over tasks. The posterior is that of a Dirichlet
     process with one pseudo-observation at 0 of weight ``prior``; in a draw from it that region is
     likeliest to which most pairs of tasks belong, and the answer is how often each is (Benavoli et
-    al. 2017, section 4.2). Tasks with no figure (NaN) are left out.
+    al. 2017). Tasks with no figure (NaN) are left out.
 
     Raises:
         Refused: with fewer than `MIN_TASKS` tasks.

@@ -8,7 +8,7 @@ ran is left out, and counted.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -199,8 +199,7 @@ def compare(
     ]
     corrected = holm([each.p for each in found])
     return [
-        Comparison(**{**each.__dict__, "corrected": float(value)})
-        for each, value in zip(found, corrected, strict=True)
+        replace(each, corrected=float(value)) for each, value in zip(found, corrected, strict=True)
     ]
 
 

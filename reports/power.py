@@ -83,7 +83,7 @@ def more_seeds(
 ) -> float:
     """How many seeds beyond those in ``differences`` would do; 0 where there are enough."""
     needed = seeds_needed(differences, chance=chance, alpha=alpha, test=test)
-    return max(0.0, needed - int((~np.isnan(differences)).sum()))
+    return float(max(0.0, needed - int((~np.isnan(differences)).sum())))
 
 
 def detectable_difference(

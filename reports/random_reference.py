@@ -6,8 +6,8 @@ Let W be the number of spellings whose answer is not below v. The best answer of
 below v with probability E[(W/N)^n] with replacement, E[C(W, n) / C(N, n)] without. W is a sum of
 independent terms, whose distribution is had exactly from its characteristic function. The
 differences of that probability from one recorded answer to the next are the chances of each to be
-the incumbent's. Without noise W is a number, and this is the usual best-of-n formula (Dodge et al.
-2019, arXiv:1909.03004, equation 2, with replacement; Ying et al. 2019, arXiv:1902.09635, without).
+the incumbent's. Without noise W is a number, and this is the usual best-of-n formula
+(with replacement: Dodge et al. 2019, arXiv:1909.03004; without: the hypergeometric distribution).
 """
 
 from __future__ import annotations

@@ -48,7 +48,7 @@ def test_holm_on_demsars_worked_example():
     assert (holm(p) < 0.05).tolist() == [True, True, False]
 
 
-@settings(deadline=None, max_examples=25)
+@settings(max_examples=25)
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=9))
 def test_holm_agrees_with_statsmodels(p):
     multitest = pytest.importorskip("statsmodels.stats.multitest")
