@@ -227,18 +227,20 @@ def _regret_axis(axes: Axes, chart: Chart, style: Style) -> None:
         _say(axes, 0.0, f"optimum {chart.optimum}", style)
     if chart.floor and (not len(positive) or chart.floor < axes.get_ylim()[1]):
         axes.axhline(chart.floor, color="0.25", linewidth=0.7, linestyle=(0, (2, 2)), zorder=1.4)
-        _say(axes, chart.floor, "noise floor", style)
+        # Where the two lines are close, their words stand at opposite ends.
+        apart = len(positive) and chart.floor > 0.6 * float(positive.min())
+        _say(axes, chart.floor, "noise floor", style, right=not apart)
 
 
-def _say(axes: Axes, at: float, text: str, style: Style) -> None:
+def _say(axes: Axes, at: float, text: str, style: Style, *, right: bool = False) -> None:
     """A word on a horizontal line, at its left end: there the curves are still high above."""
     axes.text(
-        0.015,
+        0.985 if right else 0.015,
         at,
         text,
         transform=axes.get_yaxis_transform(),
         va="bottom",
-        ha="left",
+        ha="right" if right else "left",
         fontsize=style.small - 1.5,
         color="0.25",
         zorder=1.6,

@@ -81,6 +81,12 @@ def _zoom(axes: Any, panel: TradeOff) -> None:
     pad = 0.1 * (bad - best) or 1.0
     ends = sorted([sy * (min(good, best) - pad), sy * (bad + pad)])
     axes.set_ylim(*ends)
+    sx = -1 if panel.flip_x else 1
+    fronts = [f.x[f.low <= bad + pad] for f in panel.fronts]
+    spots = [f.points[f.points[:, 1] <= bad + pad, 0] for f in panel.fronts]
+    shown = sx * np.concatenate([*fronts, *spots])
+    margin = 0.04 * np.ptp(shown) or 1.0
+    axes.set_xlim(float(shown.min() - margin), float(shown.max() + margin))
 
 
 def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: float) -> Figure:
