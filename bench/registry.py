@@ -65,6 +65,7 @@ BENCHMARKS: dict[str, str] = {
     "fcnet": "nasarena.spaces.fcnet:BENCHMARK",
 }
 REPORT = "nasarena.reports:write_report"
+EXCHANGE = "nasarena.reports.exchange:"
 
 
 def _announced(group: str) -> dict[str, str]:

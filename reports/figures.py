@@ -182,6 +182,6 @@ def protocol(blocks: Sequence[Block], manifest: dict[str, Any]) -> str:
             f"mean and bootstrap 95 % interval over {shown} runs",
             " or ".join(limits),
             *([f"{workers} workers"] if workers > 1 else []),
-            noise[experiment["noise"]],
+            noise.get(experiment["noise"], experiment["noise"]),
         ]
     )
