@@ -31,18 +31,18 @@ def decisions(task):
     return [("op", ("conv", "pool", "skip")), ("width", ("8", "16"))]
 
 
-def record(failing=True):
-    """A record of two tasks and two strategies, three seeds and six queries each."""
+def record(seeds=(0, 1, 4)):
+    """A record of two tasks and two strategies, six queries a run; seed 1 begins with a failure."""
     rng = np.random.default_rng(0)
     rows = []
     for task in TASKS:
         for label in LABELS:
-            for seed in (0, 1, 4):
+            for seed in seeds:
                 clock = 0.0
                 for step in range(1, 7):
                     cost = float(rng.uniform(0.5, 3))
                     truth = float(-90 - 4 * rng.random())
-                    failed = failing and seed == 1 and step == 1
+                    failed = seed == 1 and step == 1
                     rows.append(
                         {
                             "task": task,
@@ -107,8 +107,11 @@ def about():
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     """A results folder, made by importing a table of ours."""
-    folder = tmp_path_factory.mktemp("exchange")
-    record().assign(arch=lambda f: f["arch"].map(str)).to_csv(folder / "t.csv", index=False)
+    return imported(tmp_path_factory.mktemp("exchange"), record())
+
+
+def imported(folder, frame):
+    frame.assign(arch=lambda f: f["arch"].map(str)).to_csv(folder / "t.csv", index=False)
     (folder / "t.manifest.json").write_text(json.dumps(about()))
     return import_results("tidy", str(folder / "t.csv"), folder / "results")
 
@@ -284,17 +287,17 @@ def _least():
     return polars.col("raw_y").min()
 
 
-@pytest.mark.filterwarnings(r"ignore:\s*less than 15 instances")
-def test_coco_reads_its_format(results, place, monkeypatch):
+def test_coco_reads_its_format(place, monkeypatch, tmp_path):
     pytest.importorskip("six", reason="pip install cocopp six")
     pproc = pytest.importorskip("cocopp.pproc", reason="pip install cocopp six")
     testbeds = pproc.testbedsettings.suite_to_testbed
     monkeypatch.setitem(testbeds, "nasarena", "GECCOBBOBTestbed")  # it knows its own suites only
-    export_results("coco", results, place("coco"))
+    folder = imported(tmp_path, record(seeds=range(15)))  # it warns of fewer
+    export_results("coco", folder, place("coco"))
     found = pproc.DataSetList([place("coco") + "/random"])
-    assert [(data.funcId, data.nbRuns()) for data in found] == [(1, 3), (2, 3)]
-    assert found[0].instancenumbers == [1, 2, 5]
-    assert list(found[0].maxevals) == [6, 6, 6]
+    assert [(data.funcId, data.nbRuns()) for data in found] == [(1, 15), (2, 15)]
+    assert found[0].instancenumbers == list(range(1, 16))
+    assert set(found[0].maxevals) == {6}
 
 
 # Tables that others made.
