@@ -66,6 +66,7 @@ BENCHMARKS: dict[str, str] = {
 }
 REPORT = "nasarena.reports:write_report"
 REDRAW = "nasarena.reports.redraw:verify_file"
+EXCHANGE = "nasarena.reports.exchange:"
 
 
 def _announced(group: str) -> dict[str, str]:

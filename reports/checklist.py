@@ -8,6 +8,7 @@ know is left to them, and says so.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import isnan
 from typing import Any, NamedTuple
 
 from .curves import Block
@@ -161,6 +162,7 @@ def _runs(blocks: Sequence[Block]) -> tuple[str, str]:
 def _reporting(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]:
     section = "Reporting what matters"
     thinking = sum(block.thinking * float(block.lengths.sum()) for block in blocks)
+    took = "is not known" if isnan(thinking) else f"took {thinking:.3g} s in all"
     return [
         Item(
             section,
@@ -173,7 +175,7 @@ def _reporting(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]:
             "Is the time of the whole method reported, not of the search alone?",
             PARTLY,
             "Simulated cost of every query is charged, from epoch 0; the strategies' own thinking "
-            f"took {thinking:.3g} s in all. Training the final architecture anew is not included.",
+            f"{took}. Training the final architecture anew is not included.",
         ),
         Item(
             section,

@@ -260,16 +260,17 @@ def _tasks(
 
 
 def _about(facts: dict[str, Any]) -> str:
-    test = (
-        f"best seed-averaged test {best(facts, 'test')}"
-        if facts["test"]
-        else ("the table has no test column, so there is no test regret")
-    )
-    return (
-        f"<p>{facts['architectures']:,} architectures, {facts['unique']:,} unique; best "
-        f"seed-averaged validation {escape(best(facts, 'validation'))}; {escape(test)}. Cost: "
-        f"{escape(facts['cost']['label'])}. {escape(facts['citation'])}.</p>"
-    )
+    text = f"{facts['architectures']:,} architectures, {facts['unique']:,} unique; "
+    if "reference" in facts:  # imported: what is known of the task are its results
+        text += f"reference of the regret: {best(facts, 'validation')}, {facts['reference']}"
+    else:
+        text += f"best seed-averaged validation {best(facts, 'validation')}; " + (
+            f"best seed-averaged test {best(facts, 'test')}"
+            if facts["test"]
+            else "the table has no test column, so there is no test regret"
+        )
+    text += f". Cost: {facts['cost']['label']}. {facts['citation']}."
+    return f"<p>{escape(text)}</p>"
 
 
 def _wide(table: Table, kind: str = "") -> str:
