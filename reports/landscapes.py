@@ -212,7 +212,8 @@ def space_map(record: Results, task: str, seen: Sequence[Visits]) -> SpaceMap | 
     kept, first, place = np.unique(network, return_index=True, return_inverse=True)
     codes = np.concatenate([v.arch for v in seen])[first]
     truth = np.concatenate([v.validation for v in seen])[first] - facts["optimum"]["validation"]
-    if len(kept) < 3:
+    # What was imported from elsewhere may know its networks by number only.
+    if len(kept) < 3 or codes.shape[1] == 0 or (codes == codes[0]).all():
         return None
     plane, explained = _plane(codes)
     cell, centers, size = _cells(plane)

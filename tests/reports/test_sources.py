@@ -13,7 +13,9 @@ TASKS = {"t/1": facts(), "t/2": facts()}
 
 def folder(root, name, change=None, **shape):
     data = synthetic(**shape)
-    plan = manifest(list(data["strategy"].cat.categories), {t: facts() for t in set(data["task"])})
+    plan = manifest(
+        list(data["strategy"].cat.categories), {t: facts() for t in data["task"].cat.categories}
+    )
     if change is not None:
         change(plan)
     return write(root / name, data, plan)

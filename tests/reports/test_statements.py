@@ -21,6 +21,7 @@ def block(task, strategy, finals, test=None, seeds=None):
         if test is None
         else np.array(test, dtype=float)[:, None],
         queries=ones,
+        epochs=ones,
         finish=ones,
         ends=ones[:, 0],
         failed=0,
