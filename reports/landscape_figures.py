@@ -120,7 +120,8 @@ def map_figure(found: SpaceMap, note: str, style: Style, looks: Looks, width: fl
         greys = axes.imshow(ground, cmap=_grey_map(), norm=norm, extent=extent, origin="lower")
         there = region.share > 0
         across = 1.6 * found.size * np.sqrt(np.maximum(region.share[there] / most, 0.01))
-        axes.add_patch(
+        # Not add_patch: it would look for the limits of every curve.
+        axes.add_artist(
             PathPatch(
                 _disks(found.centers[there], across / 2),
                 facecolor=color,
