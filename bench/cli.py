@@ -165,7 +165,7 @@ def _run(
     failed = [done for done in outcomes if done.error is not None]
     page = None
     if not no_report and (not outcomes or len(failed) < len(outcomes)):
-        page = _write_report(out, None, ("html", "md", "csv", "tex", "png", "pdf"))
+        page = _write_report([out], None, ("html", "md", "csv", "tex", "png", "pdf"))
     if as_json:
         _print_json(
             {
@@ -273,27 +273,126 @@ def _tell(vault: Vault | None) -> None:
         print(f"nasarena: {problem}", file=sys.stderr)
 
 
-def _write_report(results: Path, out: Path | None, formats: tuple[str, ...]) -> Path:
+def _write_report(
+    results: list[Path], out: Path | None, formats: tuple[str, ...], style: str = "screen"
+) -> Path:
     from . import registry
 
-    page: Path = registry.load(registry.REPORT)(results, out, formats)
+    page: Path = registry.load(registry.REPORT)(
+        results, out, formats, style=style, tables=registry.random_search, processes=None
+    )
     return page
 
 
 @app.command()
 def report(
-    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    results: Annotated[
+        list[Path], typer.Argument(help="A results folder, or several that belong together.")
+    ],
     out: Annotated[Path | None, typer.Option(help="Where to; RESULTS/report if not given.")] = None,
     formats: Annotated[
-        str, typer.Option("--format", help="Any of html,md,csv,tex,png,pdf.")
+        str, typer.Option("--format", help="Any of html,md,csv,tex,png,pdf,svg.")
     ] = "html,md,csv,tex,png,pdf",
+    style: Annotated[
+        str, typer.Option(help="screen, neurips, icml, iclr, acm, ieee or beamer.")
+    ] = "screen",
 ) -> None:
-    """Write figures, tables and one page from a results folder.
+    """Write figures, tables and one page from results folders.
 
-    Example: nasarena report results --out paper --format pdf,tex
+    Example: nasarena report results --out paper --format pdf,tex --style neurips
     """
-    page = _write_report(results, out, tuple(_split(formats) or ()))
+    page = _write_report(results, out, tuple(_split(formats) or ()), style)
     print(f"report: {page}")
+
+
+class Format(StrEnum):
+    """What results are imported from and exported to."""
+
+    TIDY = "tidy"
+    OPTUNA = "optuna"
+    SYNE_TUNE = "syne-tune"
+    CARPS = "carps"
+    IOH = "ioh"
+    COCO = "coco"
+
+
+@app.command("import")
+def import_(
+    kind: Annotated[Format, typer.Argument(metavar="FORMAT", help=", ".join(Format))],
+    source: Annotated[str, typer.Argument(help="A file, a folder or a storage URL.")],
+    out: Annotated[Path, typer.Option(help="Results folder, a new one.")] = Path("results"),
+    task: Annotated[str | None, typer.Option(help="The task, where the source names none.")] = None,
+    strategy: Annotated[
+        str | None, typer.Option(help="The strategy, where the source names none.")
+    ] = None,
+    pattern: Annotated[
+        str | None,
+        typer.Option(help="Regular expression with groups task, strategy, seed, for run names."),
+    ] = None,
+    metric: Annotated[str | None, typer.Option(help="The column that is the loss.")] = None,
+    maximize: Annotated[
+        bool | None, typer.Option("--maximize/--minimize", help="What is better of the metric.")
+    ] = None,
+    optimum: Annotated[
+        list[str] | None,
+        typer.Option(help="TASK=LOSS, the reference of a task's regret; may be given again."),
+    ] = None,
+) -> None:
+    """Make a results folder from results that were made elsewhere.
+
+    Examples:
+
+        nasarena import optuna sqlite:///studies.db --task my/task --out results
+
+        nasarena import tidy runs.csv --metric accuracy --maximize --out results
+    """
+    from . import registry
+
+    options = registry.load(registry.EXCHANGE + "Options")(
+        task=task,
+        strategy=strategy,
+        pattern=pattern,
+        metric=metric,
+        maximize=maximize,
+        optimum=dict(map(_optimum, optimum or ())),
+    )
+    registry.load(registry.EXCHANGE + "import_results")(kind.value, source, out, options)
+    print(f"results: {out}")
+
+
+def _optimum(text: str) -> tuple[str, float]:
+    task, _, value = text.rpartition("=")
+    try:
+        return task, float(value)
+    except ValueError:
+        raise NasarenaError(f"--optimum: expected TASK=LOSS, got {text!r}") from None
+
+
+@app.command()
+def export(
+    kind: Annotated[Format, typer.Argument(metavar="FORMAT", help=", ".join(Format))],
+    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    out: Annotated[str, typer.Option(help="A file, a new folder or a storage URL.")],
+) -> None:
+    """Write a results folder's record in a format that others read.
+
+    Examples:
+
+        nasarena export tidy results --out results.parquet
+
+        nasarena export ioh results --out ioh
+    """
+    from . import registry
+
+    def decisions(task: str) -> list[tuple[str, tuple[str, ...]]]:
+        try:
+            return [(d.name, d.choices) for d in registry.task(task).space.decisions]
+        except NasarenaError:  # an imported task
+            return []
+
+    options = registry.load(registry.EXCHANGE + "Options")(decisions=decisions)
+    registry.load(registry.EXCHANGE + "export_results")(kind.value, results, out, options)
+    print(f"exported: {out}")
 
 
 class What(StrEnum):
@@ -466,21 +565,33 @@ def _print_finding(finding: Any) -> None:
 
 @app.command()
 def verify(
-    results: Annotated[Path, typer.Argument(help="A results folder.")],
+    path: Annotated[
+        Path, typer.Argument(help="A results folder, or a figure or table of a report.")
+    ],
+    results: Annotated[
+        list[Path] | None, typer.Option(help="What a figure or table was made from.")
+    ] = None,
     units: Annotated[int, typer.Option(min=1, help="How many units to run again.")] = 5,
     seed: Annotated[int, typer.Option(help="Which units are drawn.")] = 0,
     as_json: JsonOption = False,
 ) -> None:
-    """Run a random sample of units again and compare bit for bit.
+    """Run a random sample of units again, or draw a figure again, and compare.
 
-    Example: nasarena verify results --units 20
+    Examples:
+
+        nasarena verify results --units 20
+
+        nasarena verify paper/figures/overview.pdf --results results
     """
+    if path.is_file() or results:
+        _verify_file(path, results or [], as_json)
+        return
     from random import Random
 
     from .progress import table
     from .verify import sample
 
-    verdicts = list(sample(results, units, Random(seed)))
+    verdicts = list(sample(path, units, Random(seed)))
     if as_json:
         _print_json([{"unit": v.unit._asdict(), "problem": v.problem} for v in verdicts])
     else:
@@ -493,6 +604,21 @@ app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
 app.add_typer(track_cli.app, name="track")
+
+
+def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
+    from . import registry
+    from .errors import StoreError
+
+    if not results:
+        raise StoreError(f"{path} is a file: name the results it was made from with --results DIR")
+    problem = registry.load(registry.REDRAW)(path, results, registry.random_search)
+    if as_json:
+        _print_json({"file": str(path), "problem": problem})
+    else:
+        print(f"{path}: {problem or 'the same as drawn from the record'}")
+    if problem:
+        raise typer.Exit(1)
 
 
 if __name__ == "__main__":

@@ -88,6 +88,8 @@ REPORT = "nasarena.reports:write_report"
 ANALYSIS = "nasarena.reports.landscape_report:write_analysis"
 GATE = "nasarena.reports.gate_run"
 HISTORY = "nasarena.reports.track"
+REDRAW = "nasarena.reports.redraw:verify_file"
+EXCHANGE = "nasarena.reports.exchange:"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -265,3 +267,18 @@ def _task(task_id: str, imported: library.ImportedBenchmark | None) -> Task:
         return made
     except BadFile as error:
         raise DataError(str(error)) from error
+
+
+def random_search(task_id: str, hash: str, column: str) -> dict[str, Any] | None:
+    """What random search on a task's table depends on; see `Task.random_search`.
+
+    None where the task or its table is not at hand, or the table is not the one with that hash:
+    then nothing is known of it here.
+    """
+    try:
+        found = task(task_id)
+        if not found.in_table or found.hash != hash:
+            return None
+        return found.random_search(column)
+    except (NasarenaError, ImportError, OSError):
+        return None

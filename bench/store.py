@@ -173,6 +173,30 @@ def damage(path: Path) -> str | None:
     return None
 
 
+def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
+    """The fingerprint that each finished unit was written with; reads footers only.
+
+    Raises:
+        StoreError: if the folder is no results folder or a unit's file is damaged.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    root = Path(root)
+    experiment = manifest(root)["experiment"]
+    found = {}
+    for task in experiment["tasks"]:
+        for label in (spec["label"] for spec in experiment["strategies"]):
+            for (first, last), path in sorted(unit_files(root, task, label).items()):
+                try:
+                    metadata = pq.read_metadata(path).metadata or {}
+                except (OSError, pa.ArrowException) as error:
+                    raise _damaged(path, error) from error
+                said = json.loads(metadata.get(b"nasarena", b"{}"))
+                found[Unit(task, label, first, last)] = str(said.get("fingerprint", ""))
+    return found
+
+
 def set_aside(path: Path) -> Path:
     """Rename a damaged file so that its unit runs again; nothing is deleted."""
     for number in range(1, 1000):
@@ -200,10 +224,14 @@ def read_unit(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
                 raise KeyError(f"no column {', '.join(sorted(unknown))}")
             return file.read(columns=columns, use_threads=False)
     except (OSError, pa.ArrowException, KeyError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(
-            f"{path} is damaged ({reason}); the same nasarena run sets it aside and runs it again"
-        ) from error
+        raise _damaged(path, error) from error
+
+
+def _damaged(path: Path, error: Exception) -> StoreError:
+    reason = str(error).splitlines()[0]
+    return StoreError(
+        f"{path} is damaged ({reason}); the same nasarena run sets it aside and runs it again"
+    )
 
 
 def read(

@@ -142,6 +142,37 @@ class Task:
             best[name] = None if np.isnan(truth).all() else float(np.nanmin(truth))
         return best
 
+    def noise(self, name: str) -> float | None:
+        """The noise floor: how far single trainings of the best networks spread, as a loss.
+
+        The standard deviation between training seeds at full epochs, pooled over the best
+        hundredth of the table's rows (five at least) by seed-averaged loss. None where no row has
+        two trainings.
+        """
+        if name not in self.table.columns:
+            return None
+        order = np.argsort(self.truth(name), kind="stable")  # NaN last
+        best = self.table.columns[name][order[: max(5, len(order) // 100)], -1]
+        count = (~np.isnan(best)).sum(axis=1)
+        squares = np.nansum((best - _mean(best)[:, None]) ** 2)
+        freedom = int(np.maximum(count - 1, 0).sum())
+        return float(np.sqrt(squares / freedom)) if freedom else None
+
+    def random_search(self, name: str) -> dict[str, NDArray[np.float64]]:
+        """What random search on the table depends on: the losses by which a row is scored and
+        those a query may see at full epochs, (rows,) and (rows, training seeds), and how many
+        spellings (rows,) each row answers for. ``name`` is the column it is scored by.
+        """
+        rows = self.table.row_of[self.table.row_of >= 0]
+        seen = np.array(self.table.columns["validation"][:, -1], dtype=np.float64)
+        seen = -seen if self.columns["validation"].maximize else seen
+        recorded = ~np.isnan(self.table.columns["seconds"][:, -1])
+        return {
+            "truth": self.truth(name),
+            "observed": np.where(recorded & np.isnan(seen), np.inf, seen),
+            "spellings": np.bincount(rows, minlength=self.table.rows).astype(np.float64),
+        }
+
     # Answers.
 
     def place(self, row: Numbers, epoch: Numbers, replica: Numbers) -> Numbers:
@@ -232,6 +263,7 @@ class Task:
             "validation": column("validation"),
             "test": column("test"),
             "cost": column("seconds"),
+            "noise": {name: self.noise(name) for name in ("validation", "test")},
             "objectives": {name: column(name) for name in self.objectives},
             "architectures": table.architectures,
             "unique": table.unique,

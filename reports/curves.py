@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
@@ -45,17 +45,25 @@ class Block:
     validation: Floats
     test: Floats
     queries: Floats
+    epochs: Floats
     finish: Floats
     ends: Floats
     failed: int
     unique: float
     thinking: float
 
+    def times(self, axis: str) -> Floats:
+        """(runs, steps) what each step shows on ``axis``: "queries", "epochs" or "finish"."""
+        found: Floats = getattr(self, axis)
+        return found
+
+    def ends_on(self, axis: str) -> Floats:
+        """(runs,) where each run ended on ``axis``."""
+        return self.ends if axis == "finish" else last(self.times(axis))
+
     def against(self, axis: str, metric: str, grid: Floats) -> Floats:
-        """(runs, len(grid)) the regret ``metric`` as a step function of "queries" or "finish"."""
-        times = getattr(self, axis)
-        ends = self.ends if axis == "finish" else last(times)
-        return on_grid(times, getattr(self, metric), ends, grid)
+        """(runs, len(grid)) the regret ``metric`` as a step function over ``axis``."""
+        return on_grid(self.times(axis), getattr(self, metric), self.ends_on(axis), grid)
 
 
 def blocks(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[Block]:
@@ -111,7 +119,7 @@ def _block(
         regrets[metric] = regret(
             np.where(padding, np.nan, values), np.nan if best is None else best
         )
-    queries = np.where(padding, np.nan, np.cumsum(np.nan_to_num(runs(part["charged"])) > 0, axis=1))
+    queries, epochs = _counts(part, lengths, padding, runs)
     finish = runs(part["finish"])
     return Block(
         task=task,
@@ -121,12 +129,55 @@ def _block(
         validation=regrets["validation"],
         test=regrets["test"],
         queries=queries,
+        epochs=epochs,
         finish=finish,
         ends=_ends(last(finish), last(queries), budget),
         failed=int(np.isnan(part["loss"]).sum()),
         unique=_distinct(part["network"], lengths) / len(part["network"]),
         thinking=float(part["thinking"].mean()),
     )
+
+
+def _counts(
+    part: dict[str, NDArray[Any]],
+    lengths: NDArray[np.int64],
+    padding: NDArray[np.bool_],
+    runs: Callable[[NDArray[Any]], Floats],
+) -> tuple[Floats, Floats]:
+    """(runs, steps) the queries and the epochs charged up to each step."""
+    if not padding.any() and _constant(part["epochs"]) and (part["charged"] > 0).all():
+        # All runs count alike: one row serves them all.
+        steps = np.arange(1.0, padding.shape[1] + 1)
+        trained = steps * float(part["epochs"][0])
+        return np.broadcast_to(steps, padding.shape), np.broadcast_to(trained, padding.shape)
+    charged = np.nan_to_num(runs(part["charged"])) > 0
+    trained = np.cumsum(np.nan_to_num(runs(_trained(part, lengths))), axis=1)
+    queries = np.cumsum(charged, axis=1)
+    return np.where(padding, np.nan, queries), np.where(padding, np.nan, trained)
+
+
+def _trained(part: dict[str, NDArray[Any]], lengths: NDArray[np.int64]) -> Floats:
+    """(rows,) the epochs that each query was charged for: those its network had not seen yet.
+
+    Asked again at no more epochs it is trained anew, from the start, unless that was free.
+    """
+    epochs = part["epochs"].astype(np.float64)
+    if not _constant(epochs):
+        run = np.repeat(np.arange(len(lengths)), lengths)
+        order = np.lexsort((part["network"], run))  # stable: steps stay in order
+        keys = np.stack([run[order], part["network"][order]])
+        first = np.concatenate([[True], (keys[:, 1:] != keys[:, :-1]).any(axis=0)])
+        # Each network's stretch lies above the one before it: one running maximum serves all.
+        lift = np.cumsum(first) * (epochs.max() + 1)
+        reached = np.maximum.accumulate(epochs[order] + lift)
+        before = np.where(first, 0.0, np.concatenate([[0.0], reached[:-1]]) - lift)
+        asked = epochs[order]
+        epochs[order] = np.where(asked > before, asked - before, asked)
+    return np.where(np.nan_to_num(part["charged"]) > 0, epochs, 0.0)
+
+
+def _constant(values: NDArray[Any]) -> bool:
+    return len(values) == 0 or bool((values == values[0]).all())
 
 
 def _distinct(network: NDArray[Any], lengths: NDArray[np.int64]) -> int:

@@ -7,11 +7,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from html import escape
 
+import numpy as np
+
 from .curves import Block
 from .gate import Gate, Pair, Verdict
 from .gate_output import headline, parted, tables
 from .gate_record import Record
-from .page import CSS, HEAD, image
+from .static_page import CSS, HEAD, image
 
 FIGURES = 40
 """So many pairs have their curves drawn, the gravest first."""
@@ -57,15 +59,28 @@ def _figure(pair: Pair, sides: Sequence[Record]) -> bytes:
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    from .figures import draw_curves
-    from .style import RC, looks
+    from .bootstrap import mean_interval
+    from .style import looks, style
 
     column = sides[0].manifest["tasks"][pair.task]["validation"]
-    with rc_context(RC):
-        figure = Figure(figsize=(6.4, 3.2), layout="constrained")
+    chosen = looks(["baseline", "current"])
+    with rc_context(style("screen").rc()):
+        figure = Figure(figsize=(6.4, 3.2), layout="constrained", dpi=150)
         axes = figure.subplots()
-        blocks = _blocks(pair, sides)
-        draw_curves(axes, blocks, "queries", "validation", looks(["baseline", "current"]))
+        for block in _blocks(pair, sides):
+            steps = np.arange(1, block.validation.shape[1] + 1)
+            low, high = mean_interval(block.validation)
+            look = chosen[block.strategy]
+            axes.step(
+                steps,
+                block.validation.mean(axis=0),
+                where="post",
+                label=block.strategy,
+                markevery=max(1, len(steps) // 8),
+                **look,
+            )
+            axes.fill_between(steps, low, high, step="post", alpha=0.18, color=look["color"], lw=0)
+        axes.set_yscale("symlog", linthresh=1e-3)
         axes.set_xlabel("queries")
         unit = f" ({column['unit']})" if column["unit"] else ""
         axes.set_ylabel(f"validation regret{unit}")

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .gallery import file_name, picture
 from .landscape import facts
-from .report import file_name, save_figure, write_text
+from .report import write_bytes, write_text
 from .tables import Table
 
 if TYPE_CHECKING:
@@ -32,7 +33,9 @@ def write_analysis(terrain: dict[str, Any], out: Path, formats: Sequence[str] = 
             write_text(out / f"{name}.{kind}", text())
     images = set(formats) & {"png", "pdf"}
     if images:
-        save_figure(draw(found, terrain), out, name, images)
+        figure = draw(found, terrain)
+        for kind in sorted(images):
+            write_bytes(out / f"{name}.{kind}", picture(figure, kind))
     return table
 
 
@@ -88,9 +91,9 @@ def draw(found: dict[str, Any], terrain: dict[str, Any]) -> Figure:
     """Six panels: distribution, noise, fidelities, distance, basins, random walk."""
     import matplotlib.pyplot as plt
 
-    from .style import RC, looks
+    from .style import looks, style
 
-    with plt.rc_context(RC):
+    with plt.rc_context(style("screen").rc()):
         figure, panels = plt.subplots(2, 3, figsize=(9.5, 5.4), layout="constrained")
         color = looks(["one", "two"])
         one, two = color["one"]["color"], color["two"]["color"]

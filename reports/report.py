@@ -1,190 +1,304 @@
-"""Writes a report: figures, tables, Markdown and the page."""
+"""Writes a report: figures, tables, Markdown, LaTeX floats and the page."""
 
 from __future__ import annotations
 
-import io
 import os
-import re
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ..bench import store
 from ..bench.errors import StoreError
 
 if TYPE_CHECKING:
-    from matplotlib.figure import Figure
-
-    from .curves import Block
+    from .charts import Charts
+    from .gallery import Plate
+    from .provenance import Provenance, Recipe
+    from .references import Tables
+    from .sources import Results
+    from .style import Style
     from .tables import Table
 
+T = TypeVar("T")
 FORMATS = ("html", "md", "csv", "tex", "png", "pdf")
+"""The formats of a report; "svg" can be asked for too."""
+_ALL = (*FORMATS, "svg")
+_FIGURES = ("png", "pdf", "svg")
 
 
 def write_report(
-    results: str | os.PathLike[str],
+    results: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     out: str | os.PathLike[str] | None = None,
     formats: Sequence[str] = FORMATS,
+    *,
+    style: str = "screen",
+    tables: Tables | None = None,
+    processes: int | None = 1,
+    first: Sequence[Table] = (),
+    figures: bool = True,
 ) -> Path:
-    """Write a report on a results folder; returns its page, or its folder if there is no page.
+    """Write a report on one or several results folders; returns its page, or else its folder.
 
-    ``out`` is ``results/report`` if not given; files there of the same names are replaced.
+    Args:
+        results: a results folder, or several that belong together (see `sources.open_record`).
+        out: where to; ``report`` in the results folder if not given. Files there of the same
+            names are replaced.
+        formats: some of html, md, csv, tex, png, pdf and svg.
+        style: the venue the figures are for; see `style.STYLES`.
+        tables: where the tables of the tasks are had from, for random search's exact regret;
+            without them it is left out.
+        processes: how many draw at a time; None: all cores.
+        first: tables that come before the report's own.
+        figures: whether there are any beside the curves in the page.
 
     Raises:
-        StoreError: if ``results`` is no results folder, is damaged or holds no finished run, or
-            if a format is unknown.
+        StoreError: if ``results`` is no results folder, is damaged or holds no finished run, if
+            several do not belong together, or if a format is unknown.
+        UnknownName: if the style is unknown.
     """
-    from .curves import COLUMNS, blocks
-
-    unknown = sorted(set(formats) - set(FORMATS))
+    unknown = sorted(set(formats) - set(_ALL))
     if unknown or not formats:
-        raise StoreError(f"unknown format {unknown}; expected some of {', '.join(FORMATS)}")
-    manifest = store.manifest(results)
-    frame = store.read(results, columns=COLUMNS)
-    if frame.empty:
-        raise StoreError(f"{results} holds no finished run to report on")
-    folder = Path(results) / "report" if out is None else Path(out)
-    return write_blocks(blocks(frame, manifest), manifest, folder, set(formats))
+        raise StoreError(f"unknown format {unknown}; expected some of {', '.join(_ALL)}")
+    folders = [results] if isinstance(results, str | os.PathLike) else list(results)
+    if out is None and len(folders) > 1:
+        raise StoreError("a report on several results folders needs a place to go to: give --out")
+    with _workers(processes) as submit:
+        report = prepare(folders, style, tables, submit)
+        report = replace(report, tables=[*first, *report.tables])
+        folder = Path(folders[0]) / "report" if out is None else Path(out)
+        return _write(report, folder, frozenset(formats), submit, figures)
 
 
-def write_blocks(
-    found: Sequence[Block],
-    manifest: dict[str, Any],
-    folder: Path,
-    formats: set[str],
-    first: Sequence[Table] = (),
-    drawn: Sequence[str] | None = None,
-) -> Path:
-    """Write the report on these blocks into ``folder``; its page, or the folder without one.
-
-    ``first`` are tables that come before the report's own, ``drawn`` the strategies whose curves
-    the figures show (all, if not given).
-    """
-    labels = [s["label"] for s in manifest["experiment"]["strategies"]]
-    labels = [label for label in labels if any(block.strategy == label for block in found)]
-    tables = [*first, *_tables(found, labels)]
-    for kind, text in (("csv", _csv), ("tex", _tex), ("md", _markdown)):
-        if kind in formats:
-            text(folder / "tables", found, tables)
-    shown = [label for label in labels if drawn is None or label in drawn]
-    curves = [block for block in found if block.strategy in shown]
-    images = _figures(curves, manifest, shown, folder / "figures", formats)
-    if "md" in formats:
-        write_text(folder / "report.md", _report_markdown(manifest, tables, images, formats))
-    if "html" not in formats:
-        return folder
-    from .figures import protocol
-    from .page import page
-
-    overview = images.pop("overview")
-    page_text = page(manifest, protocol(found, manifest), overview, tables, images)
-    write_text(folder / "index.html", page_text)
-    return folder / "index.html"
+Submit = Callable[..., "Future[Any]"]
 
 
-def _tables(found: Sequence[Block], labels: Sequence[str]) -> list[Table]:
+@contextmanager
+def _workers(processes: int | None) -> Iterator[Submit]:
+    """A function that has something computed elsewhere, or at once where there is one process."""
+    count = (os.cpu_count() or 1) if processes is None else processes
+    if count == 1:
+        yield _at_once
+        return
+    from multiprocessing import get_context
+
+    # Spawned, not forked: a fork copies the locks of whatever threads the caller runs.
+    with ProcessPoolExecutor(count, mp_context=get_context("spawn")) as pool:
+        yield pool.submit
+
+
+def _at_once(function: Callable[..., T], *arguments: Any) -> Future[T]:
+    done: Future[T] = Future()
+    done.set_result(function(*arguments))
+    return done
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the files of a report are made from."""
+
+    results: Results
+    charts: Charts
+    style: Style
+    looks: dict[str, dict[str, Any]]
+    tables: list[Table]
+    provenance: Provenance
+    versions: str
+
+    def recipe(self, kind: str, name: str, shows: Any) -> Recipe:
+        """What a file says of itself."""
+        from .provenance import Recipe, digest
+
+        return Recipe(kind, name, self.style.name, digest(shows), self.provenance, self.versions)
+
+    def plates(self, task: str | None = None) -> Iterator[Plate]:
+        """The figures across tasks, or those of one."""
+        from .gallery import plates
+
+        yield from plates(self.results, self.charts, self.style, self.looks, task)
+
+    def plate_recipe(self, plate: Plate) -> Recipe:
+        """The recipe of a figure."""
+        return self.recipe("figure", plate.name, (plate.data, plate.note))
+
+
+def prepare(
+    folders: Sequence[str | os.PathLike[str]],
+    style: str,
+    tables: Tables | None,
+    submit: Submit = _at_once,
+) -> Report:
+    """Read the record and compute what tables and figures share."""
+    from . import style as styles
+    from .charts import Charts
+    from .finals import mean_finals
+    from .provenance import drawn_with, provenance
+    from .references import expectation, jobs
+    from .sources import open_record
+
+    chosen = styles.style(style)
+    results = open_record(folders)
+    asked = {key: submit(expectation, *job) for key, job in jobs(results, tables).items()}
+    blocks = list(results.blocks())
+    references = {key: future.result() for key, future in asked.items()}
+    charts = Charts(blocks, results.manifest, results.labels, references)
+    order = _by_rank(results.labels, mean_finals(blocks, results.labels)[1])
+    return Report(
+        results,
+        charts,
+        chosen,
+        styles.looks(results.labels, order),
+        _tables(charts),
+        provenance(results),
+        drawn_with(),
+    )
+
+
+def _by_rank(labels: Sequence[str], finals: Any) -> list[str]:
+    """The labels from best to worst average rank; those without one in their own order behind."""
+    import numpy as np
+
+    from .regret import average_rank
+
+    ranks = average_rank(finals.T)
+    return [labels[i] for i in np.argsort(np.where(np.isnan(ranks), np.inf, ranks), kind="stable")]
+
+
+def _tables(charts: Charts) -> list[Table]:
     from .tables import effort_table, rank_table, regret_table
 
+    blocks, labels, manifest = charts.blocks, charts.labels, charts.manifest
+    random = {key: float(values[1][-1]) for key, values in charts.references.items()}
     made = [
-        regret_table(found, "validation", labels),
-        regret_table(found, "test", labels),
-        rank_table(found, labels),
-        effort_table(found, labels),
+        regret_table(blocks, "validation", labels, manifest, random),
+        regret_table(blocks, "test", labels, manifest, random),
+        rank_table(blocks, labels),
+        effort_table(blocks, labels, manifest),
     ]
     return [table for table in made if table is not None]
 
 
+# Writing.
+
+
+def _write(
+    report: Report, folder: Path, formats: frozenset[str], submit: Submit, figures: bool
+) -> Path:
+    pending: list[tuple[Plate, Future[dict[str, bytes]]]] = []
+    kinds = [k for k in _FIGURES if k in formats or (k == "png" and "html" in formats)]
+    if kinds and figures:
+        pending = [(plate, _render(report, plate, kinds, submit)) for plate in _plates(report)]
+    for name, text in _table_files(report, formats).items():
+        write_bytes(folder / "tables" / name, text.encode())
+    images = {}
+    for plate, future in pending:
+        files = future.result()
+        for kind, data in files.items():
+            if kind in formats:
+                write_bytes(folder / "figures" / f"{plate.name}.{kind}", data)
+        images[plate.name] = files.get("png", b"")
+    plates = [plate for plate, _ in pending]
+    if "tex" in formats:
+        from .floats import floats
+
+        for name, text in floats(report, plates).items():
+            write_bytes(folder / "floats" / name, text.encode())
+    if "md" in formats:
+        write_bytes(folder / "report.md", _report_markdown(report, plates, formats).encode())
+    if "html" not in formats:
+        return folder
+    write_bytes(folder / "index.html", _page(report, images).encode())
+    return folder / "index.html"
+
+
+def _plates(report: Report) -> Iterator[Plate]:
+    """Each task's figures first: the figures across tasks are prepared while they are drawn."""
+    for task in report.charts.tasks:
+        yield from report.plates(task)
+    yield from report.plates()
+
+
+def _render(
+    report: Report, plate: Plate, kinds: Sequence[str], submit: Submit
+) -> Future[dict[str, bytes]]:
+    from .gallery import render
+
+    recipe = report.plate_recipe(plate)
+    metadata = {kind: recipe.metadata(kind) for kind in kinds}
+    return submit(render, plate, report.style, report.looks, metadata)
+
+
+def _page(report: Report, images: dict[str, bytes]) -> str:
+    from .gallery import file_name
+    from .page import page
+
+    charts = report.charts
+    # Curves of each task are in the page itself, to be hovered over and zoomed.
+    live = {file_name(task) for task in charts.tasks} | {"overview", "overview-test"}
+    shown = {name: image for name, image in images.items() if name not in live}
+    made = page(charts.manifest, charts.blocks, charts.labels, report.tables, shown)
+    return made + report.recipe("page", "index", made).comment("html")
+
+
+def _table_files(report: Report, formats: frozenset[str]) -> dict[str, str]:
+    """File name -> text of every table, in the formats asked for."""
+    found = {}
+    for table in report.tables:
+        for kind in ("tex", "md", "csv"):
+            if kind in formats:
+                text = table_text(report, table, kind)
+                if text is not None:
+                    found[f"{table.name}.{kind}"] = text
+    return found
+
+
+def table_text(report: Report, table: Table, kind: str) -> str | None:
+    """A table's file in a format; None for a CSV of what is not final regret."""
+    if kind == "csv":
+        return _csv(report, table.name.removesuffix("-regret"))
+    # At 8 points a character takes half of that on average.
+    shown = table.tex(report.style.full * 72 / (0.47 * report.style.size))
+    text = shown if kind == "tex" else table.markdown()
+    return report.recipe("table", table.name, table).comment(kind) + text
+
+
+def _csv(report: Report, metric: str) -> str | None:
+    """Full numbers, one row a task and strategy, and where they came from."""
+    from .tables import final_regret
+
+    if metric not in ("validation", "test"):
+        return None
+    frame = final_regret(report.charts.blocks, metric)
+    text: str = frame.assign(provenance=report.provenance.hash).to_csv(index=False)
+    return text
+
+
 def write_text(path: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    store.write_atomically(path, lambda temporary: _fill(temporary, text.encode()))
+    write_bytes(path, text.encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all."""
+    store.write_atomically(path, lambda temporary: _fill(temporary, data))
 
 
 def _fill(path: Path, data: bytes) -> None:
     path.write_bytes(data)
 
 
-def _csv(folder: Path, found: Sequence[Block], tables: Sequence[Table]) -> None:
-    """Full numbers, one row a task and strategy."""
-    from .tables import final_regret
+def _report_markdown(report: Report, plates: Sequence[Plate], formats: frozenset[str]) -> str:
+    from .gallery import refusals
 
-    for metric in ("validation", "test"):
-        frame = final_regret(found, metric)
-        if not frame.empty:
-            write_text(folder / f"{metric}-regret.csv", frame.to_csv(index=False))
-
-
-def _tex(folder: Path, found: Sequence[Block], tables: Sequence[Table]) -> None:
-    for table in tables:
-        write_text(folder / f"{table.name}.tex", table.tex())
-
-
-def _markdown(folder: Path, found: Sequence[Block], tables: Sequence[Table]) -> None:
-    for table in tables:
-        write_text(folder / f"{table.name}.md", table.markdown())
-
-
-def file_name(task: str) -> str:
-    """A task's id as a file name."""
-    return re.sub(r"[^\w.+-]+", "_", task).strip("._") or "task"
-
-
-def _figures(
-    found: Sequence[Block],
-    manifest: dict[str, Any],
-    labels: Sequence[str],
-    folder: Path,
-    formats: set[str],
-) -> dict[str, bytes]:
-    """Draw every figure once, keep it in the formats asked for; name -> PNG."""
-    from .figures import overview_figure, task_figure
-
-    if not formats & {"png", "pdf", "html"}:
-        return {}
-    images = {
-        "overview": save_figure(
-            overview_figure(found, manifest, labels), folder, "overview", formats
-        )
-    }
-    for task in dict.fromkeys(block.task for block in found):
-        own = [block for block in found if block.task == task]
-        figure = task_figure(own, manifest, labels)
-        images[task] = save_figure(figure, folder, file_name(task), formats)
-    return images
-
-
-def save_figure(figure: Figure, folder: Path, name: str, formats: set[str]) -> bytes:
-    """Keep a figure in those of png and pdf that are asked for; returns it as PNG."""
-    from matplotlib import rc_context
-
-    from .style import RC
-
-    png = b""
-    with rc_context(RC):
-        for kind in ("png", "pdf"):
-            if kind in formats or (kind == "png" and "html" in formats):
-                buffer = io.BytesIO()
-                # No date: the same record gives the same file.
-                metadata = {"CreationDate": None} if kind == "pdf" else {}
-                figure.savefig(buffer, format=kind, metadata=metadata)
-                figure.set_layout_engine("none")  # the first layout serves all: it costs most
-                data = buffer.getvalue()
-                png = data if kind == "png" else png
-                if kind in formats:
-                    _write_bytes(folder / f"{name}.{kind}", data)
-    return png
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    store.write_atomically(path, lambda temporary: _fill(temporary, data))
-
-
-def _report_markdown(
-    manifest: dict[str, Any], tables: Sequence[Table], images: dict[str, bytes], formats: set[str]
-) -> str:
-    lines = [f"# {manifest['name']}", ""]
-    for table in tables:
-        lines += [table.caption + ":", "", table.markdown()]
+    lines = [f"# {report.charts.manifest['name']}", ""]
+    for table in report.tables:
+        lines += [f"{table.caption}:", "", table.markdown()]
     if "png" in formats:
-        for name in images:
-            lines += [f"![{name}](figures/{file_name(name)}.png)", ""]
-    return "\n".join(lines)
+        for plate in plates:
+            lines += [f"![{plate.name}](figures/{plate.name}.png)", "", plate.caption, ""]
+    for name, why in refusals(report.charts).items():
+        lines += [f"Not drawn: {name}. {why}.", ""]
+    lines += [f"Provenance: {report.provenance.hash}", ""]
+    return "\n".join(lines) + report.recipe("page", "report", lines).comment("md")

@@ -3,17 +3,27 @@
 from __future__ import annotations
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from .charts import best, budget
+from .charts import runs as protocol_runs
 from .curves import Block
 from .regret import average_rank, last
 
 _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
+    "±": r"$\pm$",
+    "−": "$-$",
+    "–": "--",
+    "µ": r"$\mu$",
+    "α": r"$\alpha$",
+    "τ": r"$\tau$",
+    "∞": r"$\infty$",
     "\\": r"\textbackslash{}",
     "~": r"\textasciitilde{}",
     "^": r"\textasciicircum{}",
@@ -27,36 +37,93 @@ def latex(text: str) -> str:
 
 @dataclass(frozen=True)
 class Table:
-    """Cells of text under a header; the first column names the row, ``bold`` (row, column)."""
+    """Cells of text under a header; the first column names the row.
+
+    ``bold`` and ``underlined`` hold (row, column); before the row ``rule`` a line is drawn.
+    """
 
     name: str
     caption: str
     header: Sequence[str]
     rows: Sequence[Sequence[str]]
     bold: frozenset[tuple[int, int]] = frozenset()
+    underlined: frozenset[tuple[int, int]] = frozenset()
+    rule: int | None = None
 
     def markdown(self) -> str:
-        """A pipe table."""
+        """A pipe table; what is underlined elsewhere is in italics here."""
 
-        def cell(text: str) -> str:
-            return text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+        def cell(text: str, i: int = -1, j: int = -1) -> str:
+            text = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+            if (i, j) in self.bold:
+                return f"**{text}**"
+            return f"*{text}*" if (i, j) in self.underlined else text
 
         lines = [[cell(h) for h in self.header], ["---"] + ["---:"] * (len(self.header) - 1)]
-        for i, row in enumerate(self.rows):
-            lines.append(
-                [f"**{cell(t)}**" if (i, j) in self.bold else cell(t) for j, t in enumerate(row)]
-            )
+        lines += [[cell(t, i, j) for j, t in enumerate(row)] for i, row in enumerate(self.rows)]
         return "\n".join("| " + " | ".join(line) + " |" for line in lines) + "\n"
 
-    def tex(self) -> str:
-        """A booktabs tabular."""
-        lines = [rf"% {self.caption}", rf"\begin{{tabular}}{{l{'r' * (len(self.header) - 1)}}}"]
-        lines += [r"\toprule", " & ".join(map(latex, self.header)) + r" \\", r"\midrule"]
+    def tex(self, width: float = np.inf) -> str:
+        """A booktabs tabular; several below one another where it is wider than ``width``.
+
+        ``width`` is counted in characters.
+        """
+        parts = [self._tabular(columns) for columns in self._parts(width)]
+        return f"% {self.caption}\n" + "\n\\par\\medskip\n".join(parts) + "\n"
+
+    def _parts(self, width: float) -> list[list[int]]:
+        """The columns of each part, none wider than ``width`` if that can be."""
+        wide = [
+            max(len(self._head(j)[1]), *(len(row[j]) for row in self.rows), 1) + 2
+            for j in range(len(self.header))
+        ]
+        left = max(width - wide[0], 1)
+        count = 1
+        while count < len(wide) - 1:
+            each = -(-(len(wide) - 1) // count)
+            starts = range(1, len(wide), each)
+            if all(sum(wide[s : s + each]) <= left for s in starts):
+                break
+            count += 1
+        each = max(1, -(-(len(wide) - 1) // count))
+        starts = range(1, max(len(wide), 2), each)
+        return [[*range(s, min(s + each, len(wide)))] for s in starts]
+
+    def _head(self, column: int) -> tuple[str, str]:
+        """A column's heading in two lines: what stands before the slash, and behind it."""
+        group, slash, name = str(self.header[column]).rpartition("/")
+        return (group, name) if slash else ("", str(self.header[column]))
+
+    def _tabular(self, columns: Sequence[int]) -> str:
+        lines = [rf"\begin{{tabular}}{{l{'r' * len(columns)}}}", r"\toprule"]
+        lines += [*self._heading(columns), r"\midrule"]
         for i, row in enumerate(self.rows):
-            cells = [latex(t).replace("±", r"$\pm$").replace("−", "$-$") for t in row]
-            cells = [rf"\textbf{{{t}}}" if (i, j) in self.bold else t for j, t in enumerate(cells)]
+            if i == self.rule:
+                lines.append(r"\midrule")
+            cells = [self._cell(row[j], i, j) for j in (0, *columns)]
             lines.append(" & ".join(cells) + r" \\")
-        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"]) + "\n"
+        return "\n".join([*lines, r"\bottomrule", r"\end{tabular}"])
+
+    def _cell(self, text: str, i: int, j: int) -> str:
+        shown = latex(text)
+        if (i, j) in self.bold:
+            return rf"\textbf{{{shown}}}"
+        return rf"\underline{{{shown}}}" if (i, j) in self.underlined else shown
+
+    def _heading(self, columns: Sequence[int]) -> list[str]:
+        """One line of names, under a line of what several of them share before the slash."""
+        heads = [self._head(j) for j in columns]
+        first = latex(str(self.header[0]))
+        if not any(group for group, _ in heads):
+            return [" & ".join([first, *(latex(name) for _, name in heads)]) + r" \\"]
+        above, rules, start = [], [], 0
+        for group, run in groupby(heads, key=lambda head: head[0]):
+            end = start + len(list(run))
+            above.append(rf"\multicolumn{{{end - start}}}{{c}}{{{latex(group)}}}")
+            rules.append(rf"\cmidrule(lr){{{start + 2}-{end + 1}}}" if group else "")
+            start = end
+        below = " & ".join([first, *(latex(name) for _, name in heads)])
+        return [" & ".join(["", *above]) + r" \\", "".join(rules), below + r" \\"]
 
     def csv(self) -> str:
         """Comma-separated values."""
@@ -66,11 +133,12 @@ class Table:
         """A table element; every text is escaped."""
 
         def row(tag: str, cells: Sequence[str], number: int = -1) -> str:
-            mark = " class=best"
-            parts = [
-                f"<{tag}{mark if (number, j) in self.bold else ''}>{html.escape(t)}</{tag}>"
-                for j, t in enumerate(cells)
-            ]
+            parts = []
+            for j, text in enumerate(cells):
+                best = " class=best" if (number, j) in self.bold else ""
+                near = " class=near" if (number, j) in self.underlined else ""
+                shown = html.escape(text)
+                parts.append(f"<{tag}{best or near}>{f'<u>{shown}</u>' if near else shown}</{tag}>")
             return f"<tr>{''.join(parts)}</tr>"
 
         body = "".join(row("td", cells, i) for i, cells in enumerate(self.rows))
@@ -123,8 +191,19 @@ def final_regret(blocks: Sequence[Block], metric: str) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["task", "strategy", "mean", "std", "runs"])
 
 
-def regret_table(blocks: Sequence[Block], metric: str, labels: Sequence[str]) -> Table | None:
-    """Mean ± std of the final regret, tasks by strategies, the best of each task in bold."""
+def regret_table(
+    blocks: Sequence[Block],
+    metric: str,
+    labels: Sequence[str],
+    manifest: dict[str, Any] | None = None,
+    random: Mapping[tuple[str, str], float] | None = None,
+) -> Table | None:
+    """Mean ± std of the final regret, strategies by tasks; the best of each task in bold.
+
+    Underlined are those not significantly worse than the best (see `near_best`). With a
+    ``manifest`` there is a row with each task's optimum, and with ``random``, (task, metric) to
+    random search's expected regret at the budget, a row with that.
+    """
     frame = final_regret(blocks, metric)
     if frame.empty:
         return None
@@ -133,19 +212,75 @@ def regret_table(blocks: Sequence[Block], metric: str, labels: Sequence[str]) ->
         for r in frame.to_dict("records")
     }
     runs = {(block.task, block.strategy): len(block.seeds) for block in blocks}
-    rows, bold = [], set()
-    for i, task in enumerate(dict.fromkeys(frame["task"])):
-        means = [cells[task, s][0] if (task, s) in cells else np.nan for s in labels]
-        best = np.nanmin(np.array(means, dtype=float))
-        row = [str(task)]
-        for j, label in enumerate(labels):
-            found = cells.get((task, label))
-            row.append("–" if found is None else _cell(*found, runs[task, label]))
-            if found is not None and found[0] == best:
-                bold.add((i, j + 1))
-        rows.append(row)
+    tasks = list(dict.fromkeys(str(task) for task in frame["task"]))
+    bold, under = set(), set()
+    rows = [[label, *["–"] * len(tasks)] for label in labels]
+    for j, task in enumerate(tasks, 1):
+        means = {s: cells[task, s][0] for s in labels if (task, s) in cells}
+        near = near_best([b for b in blocks if b.task == task], metric, means)
+        for i, label in enumerate(labels):
+            if label in means:
+                rows[i][j] = _cell(*cells[task, label], runs[task, label])
+            if means.get(label) == min(means.values()):
+                bold.add((i, j))
+            elif label in near:
+                under.add((i, j))
+    random_row = [number((random or {}).get((task, metric), np.nan)) for task in tasks]
+    if set(random_row) != {"–"}:
+        rows.append(["random search, expected", *random_row])
+    if manifest is not None:
+        rows.append(["optimum", *(_optimum(manifest, task, metric) for task in tasks)])
     caption = f"Final {metric} regret of the incumbent, mean ± standard deviation over runs"
-    return Table(f"{metric}-regret", caption, ["task", *labels], rows, frozenset(bold))
+    if manifest is not None:
+        caption += (
+            f" ({protocol_runs(blocks)}, {budget(manifest)}). Bold: the best mean; underlined: no "
+            "evidence of being worse than it (Wilcoxon signed-rank test paired by seed, "
+            "Holm-corrected within the task, α = 0.05). Regret is to the optimum in the last row"
+        )
+    rule = len(labels) if len(rows) > len(labels) else None
+    return Table(
+        f"{metric}-regret",
+        caption,
+        ["strategy", *tasks],
+        rows,
+        frozenset(bold),
+        frozenset(under),
+        rule,
+    )
+
+
+def _optimum(manifest: dict[str, Any], task: str, metric: str) -> str:
+    facts = manifest["tasks"][task]
+    return "–" if facts["optimum"][metric] is None else best(facts, metric)
+
+
+def near_best(
+    blocks: Sequence[Block], metric: str, means: Mapping[str, float], alpha: float = 0.05
+) -> set[str]:
+    """The strategies of one task that are not significantly worse than that of least mean.
+
+    Each is compared with the best by a Wilcoxon signed-rank test paired by seed, Holm-corrected
+    over these comparisons. A pair that shares fewer than two seeds has no test and is not among
+    the answer.
+    """
+    from .paired import compare
+
+    if len(means) < 2:
+        return set()
+    leader = min(means, key=lambda label: means[label])
+    finals = {
+        (block.task, block.strategy): dict(
+            zip(block.seeds.tolist(), last(getattr(block, metric)).tolist(), strict=True)
+        )
+        for block in blocks
+        if block.strategy in means
+    }
+    pairs = [(leader, label) for label in means if label != leader]
+    return {
+        found.second
+        for found in compare(finals, pairs)
+        if not np.isnan(found.corrected) and found.corrected >= alpha
+    }
 
 
 def _cell(mean: float, std: float, known: int, runs: int) -> str:
@@ -173,9 +308,17 @@ def rank_table(blocks: Sequence[Block], labels: Sequence[str]) -> Table | None:
     return Table("average-rank", caption, ["strategy", "average rank"], rows, bold)
 
 
-def effort_table(blocks: Sequence[Block], labels: Sequence[str]) -> Table:
-    """Runs, queries, failures, share of distinct networks and thinking time of each strategy."""
+def effort_table(
+    blocks: Sequence[Block], labels: Sequence[str], manifest: dict[str, Any] | None = None
+) -> Table:
+    """Runs, queries, failures, share of distinct networks and thinking time of each strategy.
+
+    With a ``manifest`` it is said how many of the runs asked for are there.
+    """
     rows = []
+    wanted = 0
+    if manifest is not None:
+        wanted = len({block.task for block in blocks}) * manifest["experiment"]["seeds"]
     for label in labels:
         own = [block for block in blocks if block.strategy == label]
         if not own:
@@ -186,7 +329,7 @@ def effort_table(blocks: Sequence[Block], labels: Sequence[str]) -> Table:
         rows.append(
             [
                 label,
-                str(len(answered)),
+                str(len(answered)) + (f" of {wanted}" if len(answered) < wanted else ""),
                 number(float(answered.mean())),
                 str(sum(block.failed for block in own)),
                 f"{100 * unique:.1f} %",
@@ -197,7 +340,7 @@ def effort_table(blocks: Sequence[Block], labels: Sequence[str]) -> Table:
         "strategy",
         "runs",
         "queries a run",
-        "failed",
+        "failed queries",
         "distinct networks",
         "thinking a query",
     ]

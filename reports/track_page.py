@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from ..bench.store import write_atomically
 from .change_points import Change, levels
+from .gallery import file_name
 from .history import Row, Series
-from .page import CSS, HEAD
-from .report import file_name
+from .static_page import CSS, HEAD
 from .tables import number
 
 Found: TypeAlias = "Sequence[tuple[Series, list[Change]]]"

@@ -28,8 +28,6 @@ Floats = NDArray[np.float64]
 Runs = Mapping[tuple[str, str], Mapping[int, float]]
 ALL = "all tasks"
 ALPHA = 0.05
-DRAWN = 5
-"""Baselines, the best by average rank, whose curves a report shows beside the strategy's."""
 
 
 @dataclass(frozen=True)
@@ -99,14 +97,6 @@ class Verdict:
     def tasks(self) -> list[str]:
         """The tasks, and the verdict over all of them last."""
         return list(dict.fromkeys(found.task for found in self.comparisons))
-
-    def best(self, count: int) -> list[str]:
-        """The baselines with the best average rank over the tasks they ran on."""
-        ranks: dict[str, list[float]] = {}
-        for line in self.lines:
-            if line.task != ALL and line.strategy != self.label:
-                ranks.setdefault(line.strategy, []).append(line.rank / line.of)
-        return sorted(ranks, key=lambda label: float(np.mean(ranks[label])))[:count]
 
     def tables(self) -> list[Table]:
         """How the strategy fares by itself, and against each baseline."""
@@ -246,7 +236,7 @@ def write_verdict(
         StoreError: if there is nothing to compare.
     """
     from .curves import COLUMNS, blocks
-    from .report import write_blocks
+    from .report import write_report
 
     manifest = store.manifest(results)
     runs = blocks(store.read(results, columns=COLUMNS), manifest)
@@ -261,7 +251,5 @@ def write_verdict(
         raise StoreError(f"{results}: {error}") from error
     if not formats:
         return None, found
-    drawn = (label, *found.best(DRAWN))
-    folder = Path(results) / "report"
-    page = write_blocks(runs, manifest, folder, set(formats), first=found.tables(), drawn=drawn)
+    page = write_report(results, formats=formats, first=found.tables(), figures=False)
     return page, found

@@ -59,7 +59,7 @@ def test_strategy(name, reduced):
             check()
 
 
-@pytest.mark.parametrize("name", ["small", *registry.benchmark_names()])
+@pytest.mark.parametrize("name", ["small", *registry.BENCHMARKS])
 def test_space(name):
     made = checks(f"space:{name}")
     assert len(made) > 15
@@ -67,7 +67,7 @@ def test_space(name):
         check()
 
 
-@pytest.mark.parametrize("name", ["small", *registry.benchmark_names()])
+@pytest.mark.parametrize("name", ["small", *registry.BENCHMARKS])
 def test_oracle(name):
     for check in checks(f"oracle:{name}/*"):
         check()

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from nasarena.bench import store
+from nasarena.bench import cli, store
 
 HERE = Path(__file__).parent
 TASK = f"{HERE}/toy.py:BENCHMARK/a"
@@ -188,3 +188,41 @@ def test_help_has_examples(nasarena):
         code, out, _ = nasarena(command, "--help")
         assert code == 0
         assert f"nasarena {command}" in out.replace("Usage: nasarena " + command, "", 1)
+
+
+def test_results_are_exported_and_imported(nasarena, tmp_path):
+    ours = tmp_path / "ours"
+    nasarena("run", *RUN, "--out", ours, "--no-report", "--processes", 1)
+    url = f"sqlite:///{tmp_path}/studies.db"
+    code, out, err = nasarena("export", "optuna", ours, "--out", url)
+    assert (code, out, err) == (0, f"exported: {url}\n", "")
+    code, out, err = nasarena("import", "optuna", url, "--out", tmp_path / "theirs")
+    assert (code, out, err) == (0, f"results: {tmp_path / 'theirs'}\n", "")
+    first, second = store.read(ours), store.read(tmp_path / "theirs")
+    assert first["loss"].tolist() == second["loss"].tolist()
+    assert first["network"].tolist() == second["network"].tolist()
+    import optuna
+
+    study = optuna.load_study(study_name=f"{TASK}/random/0", storage=url)
+    assert study.trials[0].params  # the toy space's decisions by name
+
+
+def test_a_table_is_imported_with_its_metric_and_optimum(nasarena, tmp_path):
+    (tmp_path / "t.csv").write_text("accuracy,seed\n90,0\n92,0\n")
+    words = ["import", "tidy", tmp_path / "t.csv", "--task", "mine", "--strategy", "grid"]
+    words += ["--metric", "accuracy", "--maximize", "--out", tmp_path / "r"]
+    code, _, err = nasarena(*words, "--optimum", "mine=x")
+    assert code == 2
+    assert "--optimum: expected TASK=LOSS, got 'mine=x'" in err
+    assert nasarena(*words, "--optimum", "mine=-93")[0] == 0
+    assert store.read(tmp_path / "r")["loss"].tolist() == [-90, -92]
+    assert store.manifest(tmp_path / "r")["tasks"]["mine"]["optimum"]["validation"] == -93
+    code, _, err = nasarena(*words)
+    assert code == 2
+    assert "exists already" in err
+
+
+def test_every_format_is_on_the_command_line():
+    from nasarena.reports.exchange import FORMATS
+
+    assert [kind.value for kind in cli.Format] == list(FORMATS)

@@ -6,6 +6,7 @@
 import subprocess
 import sys
 from dataclasses import replace
+from pathlib import Path
 from random import Random
 from statistics import median
 from time import perf_counter
@@ -257,3 +258,15 @@ def test_moving_about_a_space(benchmark, capsys, cifar10):
     arch = cifar10.space.sample(rng)
     benchmark(cifar10.space.mutate, arch, rng)
     report(capsys, f"a mutation: {1e6 * benchmark.stats.stats.median:.2f} µs")
+
+
+def test_the_default_report(benchmark, capsys, tmp_path):
+    """12 tasks, 6 strategies, 20 seeds of 200 queries: page, figures, tables, on all cores."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    from large_report import make
+
+    make(tmp_path / "results", (12, 6, 20, 200))
+    words = ["nasarena", "report", str(tmp_path / "results")]
+    benchmark.pedantic(subprocess.run, (words,), {"check": True}, rounds=3)
+    assert (tmp_path / "results" / "report" / "index.html").exists()
+    report(capsys, f"report on 12 tasks, 6 strategies: {benchmark.stats.stats.median:.1f} s")

@@ -1,10 +1,10 @@
 import re
+import shutil
 
 import numpy as np
-import pandas as pd
 import pytest
+from stores import facts, frame, manifest, synthetic, write
 
-from nasarena.bench import store
 from nasarena.bench.errors import StoreError
 from nasarena.reports import write_report
 from nasarena.reports.curves import blocks
@@ -19,78 +19,23 @@ from nasarena.reports.tables import (
 )
 
 nan = np.nan
+ACROSS = {
+    "average-rank",
+    "final-regret",
+    "overview",
+    "performance-profile",
+    "probability-of-improvement",
+    "time-to-target",
+}
 NASTY = '<b>&"x" | a_b%$#{}~^\\ ..'
 
 
-def facts(test=True):
-    column = {"label": "validation accuracy (of a kind)", "unit": "%", "maximize": True}
-    return {
-        "optimum": {"validation": -95.0, "test": -90.0 if test else None},
-        "validation": column,
-        "test": {**column, "label": "test accuracy"} if test else None,
-        "cost": {"label": "training time", "unit": "s", "maximize": False},
-        "architectures": 1000,
-        "unique": 900,
-        "hash": "abc",
-        "citation": "Somebody & Someone 2020",
-    }
-
-
-def manifest(labels, tasks, budget=None):
-    return {
-        "schema": store.SCHEMA,
-        "name": "a <test>",
-        "experiment": {
-            "tasks": list(tasks),
-            "strategies": [{"label": x, "name": x, "settings": {"k": 1}} for x in labels],
-            "seeds": 3,
-            "seed": 0,
-            "budget": budget or {"queries": 4, "epochs": None, "seconds": None},
-            "workers": 1,
-            "noise": "sampled",
-            "duplicates": "charge",
-        },
-        "tasks": tasks,
-        "packages": {"numpy": "2"},
-        "python": "3.11",
-        "machine": {"system": "Linux", "cores": 2},
-        "git": None,
-        "created": "2026-01-01T00:00:00+00:00",
-    }
-
-
-def frame(rows):
-    """Rows of (task, strategy, seed, loss, validation) with two seconds a query."""
-    made = pd.DataFrame(rows, columns=["task", "strategy", "seed", "loss", "validation"])
-    made["test"] = made["validation"] + 7
-    made["epochs"] = 9
-    made["network"] = np.arange(len(made)) // 2
-    step = made.groupby(["task", "strategy", "seed"], sort=False).cumcount() + 1
-    made["finish"] = 2.0 * step
-    made["charged"] = 2.0
-    made["thinking"] = 1e-5
-    for name in ("task", "strategy"):
-        made[name] = pd.Categorical(made[name], categories=list(dict.fromkeys(made[name])))
-    return made
-
-
-def synthetic(labels=("a", "b"), tasks=("t/1", "t/2"), seeds=3, steps=4):
-    rng = np.random.default_rng(0)
-    rows = []
-    for task in tasks:
-        for offset, label in enumerate(labels):
-            for seed in range(seeds):
-                truth = -94 + rng.random(steps) - offset
-                rows += [(task, label, seed, v + rng.normal(), v) for v in truth]
-    return frame(rows)
-
-
 @pytest.fixture
-def report(monkeypatch, tmp_path):
+def report(tmp_path):
     def make(data, plan, **options):
-        monkeypatch.setattr(store, "read", lambda *args, **kwargs: data)
-        monkeypatch.setattr(store, "manifest", lambda *args: plan)
-        return write_report(tmp_path / "results", tmp_path / "out", **options)
+        root = tmp_path / "results"
+        shutil.rmtree(root, ignore_errors=True)
+        return write_report(write(root, data, plan), tmp_path / "out", **options)
 
     return make
 
@@ -162,7 +107,7 @@ def test_regret_is_to_the_stated_optimum_and_not_to_the_best_that_was_seen():
 def test_a_mean_over_fewer_runs_says_so():
     rows = [("t/1", "a", 0, nan, -90.0), ("t/1", "a", 1, 1.0, -92.0), ("t/1", "a", 2, 1.0, -92.0)]
     found = blocks(frame(rows), manifest(["a"], {"t/1": facts()}))
-    assert regret_table(found, "validation", ["a"]).rows == [["t/1", "3 ± 0 (2 of 3 runs)"]]
+    assert regret_table(found, "validation", ["a"]).rows == [["a", "3 ± 0 (2 of 3 runs)"]]
 
 
 def test_distinct_networks_are_counted_within_a_run():
@@ -182,8 +127,8 @@ def test_final_regret_and_ranks():
     assert finals["mean"].tolist() == [2, 3, 2, 5]
     assert finals["std"].tolist() == [1, 1, 1, 1]
     table = regret_table(found, "validation", ["a", "b"])
-    assert table.rows[0] == ["t/1", "2.0 ± 1.0", "3.0 ± 1.0"]
-    assert table.bold == {(0, 1), (1, 1)}
+    assert table.rows == [["a", "2.0 ± 1.0", "2.0 ± 1.0"], ["b", "3.0 ± 1.0", "5.0 ± 1.0"]]
+    assert table.bold == {(0, 1), (0, 2)}
     assert rank_table(found, ["a", "b"]).rows == [["a", "1"], ["b", "2"]]
     assert effort_table(found, ["a", "b"]).rows[0][:4] == ["a", "6", "1", "0"]
 
@@ -221,19 +166,22 @@ def test_a_report_has_every_file(report, tmp_path):
     out = tmp_path / "out"
     assert page == out / "index.html"
     names = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
-    figures = {f"figures/{n}.{k}" for n in ("overview", "t_1", "t_2") for k in ("png", "pdf")}
+    drawn = {*ACROSS, "overview-test", "final-regret-test"}
+    drawn |= {name + end for name in ("t_1", "t_2") for end in ("", "-map")}
+    figures = {f"figures/{n}.{k}" for n in drawn for k in ("png", "pdf")}
     tables = {
         f"tables/{n}.{k}"
         for k in ("md", "tex")
         for n in ("validation-regret", "test-regret", "average-rank", "effort")
     }
     csv = {"tables/validation-regret.csv", "tables/test-regret.csv"}
-    assert names == figures | tables | csv | {"index.html", "report.md"}
+    floats = {f"floats/{n}.tex" for n in drawn}
+    floats |= {f"floats/table-{t[7:-4]}.tex" for t in tables if t.endswith(".tex")}
+    assert names == figures | tables | csv | floats | {"index.html", "report.md"}
     text = page.read_text()
-    assert text.count("<img") == 3
+    assert text.count("<img") == len(drawn) - 4  # the curves are interactive
     assert "cut off below two thirds" in text
     assert "no test column" in text
-    assert "http" not in re.sub(r"http-equiv", "", text)
     assert b"/Type3" not in (out / "figures/t_1.pdf").read_bytes()
 
 
@@ -249,12 +197,14 @@ def test_names_are_escaped_in_the_page_and_in_file_names(report, tmp_path):
     tasks = ("../<script>alert(1)</script>",)
     page = report(synthetic((NASTY, "b"), tasks), manifest([NASTY, "b"], {tasks[0]: facts()}))
     text = page.read_text()
-    assert "<script" not in text
+    assert "<script>alert" not in text
     assert "<b>" not in text
     assert "a &lt;test&gt;" in text
     inside = (tmp_path / "out/figures").resolve()
-    assert len(list(inside.iterdir())) == 4
-    assert [p.name for p in tmp_path.iterdir()] == ["out"]
+    names = {p.stem for p in inside.iterdir()}
+    assert names >= ACROSS
+    assert all(re.fullmatch(r"[\w.+-]+", name) for name in names)
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["out", "results"]
 
 
 @pytest.mark.parametrize(

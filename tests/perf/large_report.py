@@ -1,0 +1,116 @@
+"""A report on 40 million rows: 20 strategies, 20 tasks, 100 seeds, 1,000 queries.
+
+``python tests/perf/large_report.py FOLDER`` makes the results folder once (minutes, some 2 GB) and
+then says how long ``nasarena report`` takes on it, and how much memory at most.
+"""
+
+import json
+import resource
+import subprocess
+import sys
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+import pyarrow as pa
+
+from nasarena.bench import store
+from nasarena.bench.store import Unit
+
+SHAPE = (20, 20, 100, 1000)
+BLOCK = 50
+COLUMN = {"label": "validation accuracy", "unit": "%", "maximize": True}
+FACTS = {
+    "optimum": {"validation": -95.0, "test": -94.0},
+    "validation": COLUMN,
+    "test": COLUMN | {"label": "test accuracy"},
+    "cost": {"label": "training time", "unit": "s", "maximize": False},
+    "objectives": {"validation": COLUMN},
+    "noise": {"validation": 0.1, "test": 0.1},
+    "architectures": 15625,
+    "unique": 6466,
+    "hash": "made-up",
+    "citation": "made up",
+}
+
+
+def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
+    """A results folder of made-up runs: tasks, strategies, seeds, queries."""
+    many, strategies, seeds, queries = shape
+    tasks = [f"made-up/{n:02}" for n in range(many)]
+    labels = [f"strategy-{n:02}" for n in range(strategies)]
+    experiment = {
+        "tasks": tasks,
+        "strategies": [{"label": x, "name": x, "settings": {}} for x in labels],
+        "seeds": seeds,
+        "seed": 0,
+        "budget": {"queries": queries, "epochs": None, "seconds": None},
+        "workers": 1,
+        "noise": "sampled",
+        "duplicates": "charge",
+    }
+    plan = {
+        "schema": store.SCHEMA,
+        "name": "40 million rows",
+        "experiment": experiment,
+        "tasks": dict.fromkeys(tasks, FACTS),
+        "packages": {"nasarena": "0"},
+        "python": "3",
+        "machine": {"system": "any", "cores": 2},
+        "git": None,
+        "created": "2026-01-01T00:00:00+00:00",
+    }
+    for task in tasks:
+        for number, label in enumerate(labels):
+            for first in range(0, seeds, BLOCK):
+                unit = Unit(task, label, first, min(first + BLOCK, seeds) - 1)
+                speed = 1 + number / strategies
+                store.write_unit(root, unit, rows(range(first, unit.last + 1), queries, speed))
+    store.write_manifest(root, plan)
+
+
+def rows(seeds: range, queries: int, speed: float) -> pa.Table:
+    """The record of some runs of one strategy."""
+    rng = np.random.default_rng()
+    n = len(seeds) * queries
+    step = np.tile(np.arange(1, queries + 1), len(seeds))
+    truth = -95 + rng.exponential(5 / speed, n)
+    cost = rng.uniform(100, 200, n)
+    network = rng.integers(0, 6466, n)
+    archs = np.stack([network // 5**k % 5 for k in range(6)], axis=1).astype(np.int16)
+    columns = {
+        "seed": np.repeat(np.array(seeds), queries).astype(np.int32),
+        "step": step.astype(np.int32),
+        "arch": pa.ListArray.from_arrays(np.arange(n + 1, dtype=np.int32) * 6, archs.reshape(-1)),
+        "network": network,
+        "epochs": np.full(n, 200, dtype=np.int32),
+        "replica": np.zeros(n, dtype=np.int16),
+        "loss": truth + rng.normal(0, 0.2, n),
+        "validation": truth,
+        "test": truth + 1 + rng.normal(0, 0.1, n),
+        "start": np.zeros(n),
+        "finish": np.cumsum(cost.reshape(len(seeds), queries), axis=1).reshape(-1),
+        "charged": cost,
+        "thinking": rng.exponential(1e-5, n),
+    }
+    table = pa.table(columns)
+    about = {"nasarena": json.dumps({"fingerprint": rng.bytes(8).hex()})}
+    return table.replace_schema_metadata(about)
+
+
+def main(root: Path) -> None:
+    if not (root / "manifest.json").exists():
+        begin = perf_counter()
+        make(root)
+        print(f"made in {perf_counter() - begin:.0f} s")
+    begin = perf_counter()
+    words = ["nasarena", "report", str(root), "--out", str(root / "report"), *sys.argv[2:]]
+    subprocess.run(words, check=True)
+    took = perf_counter() - begin
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    # Of several processes that are children, the largest one's: they draw, and are small.
+    print(f"{took:.0f} s, {used.ru_utime:.0f} s of CPU, {used.ru_maxrss / 2**20:.2f} GB at most")
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]))
