@@ -266,7 +266,8 @@ def best(facts: dict[str, Any], name: str) -> str:
     """A task's optimum in column ``name``, in the table's own direction and unit."""
     column, optimum = facts[name], facts["optimum"][name]
     shown = -optimum if column["maximize"] else optimum
-    return f"{shown:.6g} {column['unit']}".strip()
+    value = f"{shown:.6g} {column['unit']}".strip()
+    return f"{value} ({facts['reference']})" if "reference" in facts else value
 
 
 def protocol(blocks: Sequence[Block], manifest: dict[str, Any]) -> str:

@@ -261,8 +261,8 @@ def _tasks(
 
 def _about(facts: dict[str, Any]) -> str:
     text = f"{facts['architectures']:,} architectures, {facts['unique']:,} unique; "
-    if "reference" in facts:  # imported: what is known of the task are its results
-        text += f"reference of the regret: {best(facts, 'validation')}, {facts['reference']}"
+    if "reference" in facts:  # what is known of the task are its results
+        text += f"reference of the regret: {best(facts, 'validation')}"
     else:
         text += f"best seed-averaged validation {best(facts, 'validation')}; " + (
             f"best seed-averaged test {best(facts, 'test')}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -115,7 +115,28 @@ def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
     if not units:
         shown = ", ".join(map(str, folders))
         raise StoreError(f"{shown} holds no finished run to report on")
-    return Results(folders, _joined(list(manifests.values())), units)
+    return _referenced(Results(folders, _joined(list(manifests.values())), units))
+
+
+def _referenced(results: Results) -> Results:
+    """With the best value of the record as the optimum of tasks that have none: live ones.
+
+    Their facts say so: ``reference``.
+    """
+    tasks = dict(results.manifest["tasks"])
+    for task in results.tasks:
+        facts = tasks[task]
+        if facts["optimum"]["validation"] is not None or facts["validation"] is None:
+            continue
+        rows = results._rows(task)
+        optimum = {}
+        for metric in ("validation", "test"):
+            known = rows[metric].to_numpy()
+            known = known[np.isfinite(known)]
+            optimum[metric] = float(known.min()) if facts[metric] and len(known) else None
+        if optimum["validation"] is not None:
+            tasks[task] = facts | {"optimum": optimum, "reference": "the best found"}
+    return replace(results, manifest=results.manifest | {"tasks": tasks})
 
 
 def _check_alike(one: Path, first: dict[str, Any], other: Path, second: dict[str, Any]) -> None:

@@ -288,6 +288,7 @@ class LiveTask:
             "cost": {"label": "training time", "unit": "s", "maximize": False},
             "objectives": {n: more.get(n, column) for n in self.objectives},
             "architectures": self.space.spellings,
+            "unique": self.space.spellings,
             "epochs": list(self.training.epochs),
             "replicas": self.training.replicas,
             "hash": self.hash,

@@ -6,6 +6,7 @@ from stores import facts, manifest, synthetic, write
 
 from nasarena.bench.errors import StoreError
 from nasarena.reports import write_report
+from nasarena.reports.charts import best
 from nasarena.reports.sources import open_record
 
 TASKS = {"t/1": facts(), "t/2": facts()}
@@ -102,3 +103,16 @@ def test_no_folder_and_no_run(tmp_path):
     empty = write(tmp_path / "r", synthetic().iloc[:0], manifest(["a"], TASKS))
     with pytest.raises(StoreError, match="holds no finished run"):
         open_record([empty])
+
+
+def test_the_best_found_stands_for_an_optimum_that_nobody_knows(tmp_path):
+    unknown = {t: facts() | {"optimum": {"validation": None, "test": None}} for t in TASKS}
+    data = synthetic()
+    results = open_record([write(tmp_path / "live", data, manifest(["a", "b"], unknown))])
+    for task in TASKS:
+        least = data[data["task"] == task]["validation"].min()
+        said = results.manifest["tasks"][task]
+        assert said["optimum"] == {"validation": least, "test": least + 7}
+        assert best(said, "validation").endswith("% (the best found)")
+        regrets = [b.validation.min() for b in results.blocks() if b.task == task]
+        assert min(regrets) == 0
