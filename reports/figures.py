@@ -198,7 +198,7 @@ def _number(value: float) -> str:
         return "0"
     exponent = int(np.floor(np.log10(abs(value)) + 1e-9))
     if -3 <= exponent < 4:
-        return f"{value:.3g}".replace("-", "−")
+        return f"{float(f'{value:.3g}'):g}".replace("-", "−")
     factor = value / 10.0**exponent
     power = "10" + str(exponent).translate(_RAISED)
     return power if abs(factor - 1) < 1e-6 else f"{factor:.3g}·{power}"

@@ -30,8 +30,11 @@ def page(
     labels: Sequence[str],
     tables: Sequence[Table],
     figures: dict[str, bytes],
+    best_labels: Sequence[str] | None = None,
 ) -> str:
     """The whole page; ``figures`` maps the name of each printed figure to a PNG file.
+
+    ``best_labels`` are the strategies to be coloured where there are too many for all.
 
     Every name in the results is escaped, and a content-security policy names the hash of each
     script and style: a browser runs nothing else and asks nothing of a network.
@@ -56,11 +59,11 @@ def page(
         '<a class="skip" href="#main">Skip to the content</a>'
         f'<header><h1>{title}</h1><button id="theme" type="button" hidden></button>'
         f'<p class="lead">{escape(protocol(blocks, manifest))}</p></header>'
-        f"{_tablist(panels)}<main id=main>{_controls(labels, manifest)}"
+        f"{_tablist(panels)}<main id=main>{_controls(labels, manifest, best_labels)}"
         + "".join(_panel(name, content) for name, (_, content) in panels.items())
         + '</main><div id="tooltip" hidden></div>'
         + '<div id="live" class="skip" aria-live="polite"></div>'
-        + _data(manifest, blocks, labels, tasks)
+        + _data(manifest, blocks, labels, tasks, best_labels)
     )
     return _document(title, body)
 
@@ -112,9 +115,13 @@ def _json(name: str, data: Any) -> str:
 
 
 def _data(
-    manifest: dict[str, Any], blocks: Sequence[Block], labels: Sequence[str], tasks: Sequence[str]
+    manifest: dict[str, Any],
+    blocks: Sequence[Block],
+    labels: Sequence[str],
+    tasks: Sequence[str],
+    best_labels: Sequence[str] | None,
 ) -> str:
-    parts = [_json("swatches", swatches(labels))]
+    parts = [_json("swatches", swatches(labels, best_labels))]
     for number, task in enumerate(tasks):
         own = [block for block in blocks if block.task == task]
         parts.append(_json(f"curves-{number}", task_curves(own, manifest["tasks"][task], labels)))
@@ -148,7 +155,9 @@ def _select(name: str, label: str, options: dict[str, str]) -> str:
     )
 
 
-def _controls(labels: Sequence[str], manifest: dict[str, Any]) -> str:
+def _controls(
+    labels: Sequence[str], manifest: dict[str, Any], best_labels: Sequence[str] | None
+) -> str:
     metrics = {"validation": "validation"}
     if any(facts["test"] for facts in manifest["tasks"].values()):
         metrics["test"] = "test"
@@ -157,7 +166,7 @@ def _controls(labels: Sequence[str], manifest: dict[str, Any]) -> str:
     chips = "".join(
         f'<label><input type="checkbox" checked autocomplete="off">{_swatch(i, look)}'
         f"<span>{escape(look['label'])}</span></label>"
-        for i, look in enumerate(swatches(labels))
+        for i, look in enumerate(swatches(labels, best_labels))
     )
     return (
         '<div id="controls" hidden><details id="switches" open><summary>Switches</summary>'

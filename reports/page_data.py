@@ -23,11 +23,14 @@ BANDS = {
 """The lines and bands to choose from: center and band of `bands.band`, and the switch's words."""
 
 
-def swatches(labels: Sequence[str]) -> list[dict[str, Any]]:
-    """How each strategy is drawn: the colours and lines of the printed figures, for a browser."""
+def swatches(labels: Sequence[str], best: Sequence[str] | None = None) -> list[dict[str, Any]]:
+    """How each strategy is drawn: the colours and lines of the printed figures, for a browser.
+
+    ``best`` are those to be coloured where there are too many for all (see `style.looks`).
+    """
     from matplotlib.colors import to_hex
 
-    styles = looks(labels)
+    styles = looks(labels, best)
     return [
         {
             "label": label,

@@ -233,12 +233,14 @@ def _render(
 def _page(report: Report, images: dict[str, bytes]) -> str:
     from .gallery import file_name
     from .page import page
+    from .style import OTHERS
 
     charts = report.charts
     # Curves of each task are in the page itself, to be hovered over and zoomed.
     live = {file_name(task) for task in charts.tasks} | {"overview", "overview-test"}
     shown = {name: image for name, image in images.items() if name not in live}
-    made = page(charts.manifest, charts.blocks, charts.labels, report.tables, shown)
+    best = [label for label, look in report.looks.items() if look is not OTHERS]
+    made = page(charts.manifest, charts.blocks, charts.labels, report.tables, shown, best)
     return made + report.recipe("page", "index", made).comment("html")
 
 
