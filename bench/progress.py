@@ -79,8 +79,9 @@ def table(rows: list[dict[str, str]]) -> None:
     if not console.is_terminal:
         console = Console(width=max(console.width, 160), soft_wrap=False)
     shown = Table(box=box.SIMPLE_HEAD, show_header=any(k.strip() for k in rows[0]), pad_edge=False)
-    for name in rows[0]:
-        shown.add_column(name, overflow="fold")
+    for place, name in enumerate(rows[0]):
+        # What names a row stays in one piece.
+        shown.add_column(name, overflow="fold", no_wrap=place == 0)
     for row in rows:
         shown.add_row(*map(_plain, row.values()))
     console.print(shown)
