@@ -76,7 +76,7 @@ class Nevergrad:
             raise ValueError(f"optimizer: Nevergrad has no {optimizer!r}; near it: {near or '-'}")
         kind = nevergrad.p.TransitionChoice if ordered else nevergrad.p.Choice
         choices = nevergrad.p.Tuple(*[kind(range(size)) for size in self._space.sizes])
-        choices.random_state = np.random.RandomState(self._rng.getrandbits(32))
+        choices.random_state = np.random.RandomState(np.random.MT19937(self._rng.getrandbits(32)))
         return registry[optimizer](choices, budget=budget, num_workers=workers)
 
     def ask(self) -> Arch:

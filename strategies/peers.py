@@ -37,11 +37,8 @@ class OwnRandomness:
 
         self._logger = logging.getLogger(logger)
         self._legacy: Any = np.random
-        before = self._states()
-        random.seed(seed)
-        self._legacy.seed(seed)
-        self._own = self._states()
-        self._restore(before)
+        numbers = np.random.RandomState(np.random.MT19937(seed))
+        self._own: tuple[Any, Any] = random.Random(seed).getstate(), numbers.get_state()
 
     def _states(self) -> tuple[Any, Any]:
         return random.getstate(), self._legacy.get_state()

@@ -180,7 +180,8 @@ def _c_call(function: Any) -> tuple[str, str] | None:
             return CLOCK, f"datetime.{name}"
     elif name in ("urandom", "getrandom") and getattr(owner, "__name__", "") in ("posix", "nt"):
         return RANDOMNESS, f"os.{name}"
-    elif owner is _global_random:
+    elif owner is _global_random and name not in ("getstate", "setstate"):
+        # To save the state and put it back draws nothing; whether it was is looked at in the end.
         return RANDOMNESS, f"random.{name}"
     return None
 
