@@ -90,17 +90,15 @@ class RandomSearch:
         under = (ordered[row] < value).sum(axis=1) + (ordered[row] == value).sum(axis=1) / 2
         self._above, self._spelled = 1 - under / trainings, weight[row]
         # Past an answer its row has one more training below: it changes its kind.
-        old = np.stack([weight[row], trainings, below])
-        kinds, kind = np.unique(
-            np.concatenate([old, np.add(old, [[0], [0], [1]])], axis=1),
-            axis=1,
-            return_inverse=True,
-        )
-        counts = np.zeros((len(values) + 1, kinds.shape[1]), dtype=np.int64)
+        size = seen.shape[1] + 2
+        old = (weight[row] * size + trainings) * size + below
+        kinds, kind = np.unique(np.concatenate([old, old + 1]), return_inverse=True)
+        counts = np.zeros((len(values) + 1, len(kinds)), dtype=np.int64)
         np.add.at(counts, (level + 1, kind[len(row) :]), 1)
         np.add.at(counts, (level + 1, kind[: len(row)]), -1)
         counts = np.cumsum(counts, axis=0)
-        spellings, trained, past = kinds
+        rest, past = np.divmod(kinds, size)
+        spellings, trained = np.divmod(rest, size)
         sure, open_ = past == trained, (past > 0) & (past < trained)
         # How many spellings are below each edge: surely, and by the kinds that may be.
         self._surely = counts[:, sure] @ spellings[sure]
