@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from . import random_curve, registry, vault, vault_upkeep
-from .executor import compute
 from .experiment import Experiment, StrategySpec
 from .identity import data_hash, identity
 from .runner import Budget
 from .store import Unit
+from .units import compute
 from .vault import Folder
 
 

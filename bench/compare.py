@@ -10,11 +10,12 @@ from typing import Any
 from . import baselines, random_curve, registry, store
 from . import experiment as experiments
 from .errors import ExperimentError, NasarenaError, StoreError
-from .executor import Done, execute
+from .executor import execute
 from .experiment import Experiment, StrategySpec
 from .identity import identity
 from .manifest import open_folder
 from .runner import check_capabilities
+from .units import Done
 from .vault import Vault
 
 DEFAULT = ("random", "local-search", "regularized-evolution", "reinforce", "optuna-tpe")

@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from .executor import Done
+from .units import Done
 
 
 class Progress:

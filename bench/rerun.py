@@ -10,7 +10,8 @@ from typing import Any
 from . import experiment as experiments
 from . import store
 from .errors import StoreError
-from .executor import Done, execute
+from .executor import execute
+from .units import Done
 
 
 def fill(current: Path, baseline: Path, processes: int | None = None) -> tuple[list[Done], int]:

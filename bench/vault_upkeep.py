@@ -12,10 +12,10 @@ from typing import Any, NamedTuple
 from . import entry, record, registry, store, vault
 from .entry import About, BadEntry
 from .errors import NasarenaError, StoreError
-from .executor import compute
 from .experiment import Experiment, StrategySpec
 from .identity import Identity, identity
 from .store import Unit
+from .units import compute
 from .vault import Folder, Place
 
 SEEDS = 2

@@ -10,8 +10,8 @@ from typing import NamedTuple
 from . import experiment as experiments
 from . import record, store
 from .errors import NasarenaError, StoreError
-from .executor import compute
 from .store import Unit
+from .units import compute
 
 
 class Verdict(NamedTuple):

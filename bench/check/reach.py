@@ -18,7 +18,17 @@ from ..task import Task
 
 MAX_OBJECTS = 500_000
 _TABLES = (Table, TableBenchmark, Task, TableOracle)
-_LEADING = ("registry", "task", "oracle", "runner", "record", "store", "executor", "experiment")
+_LEADING = (
+    "registry",
+    "task",
+    "oracle",
+    "runner",
+    "record",
+    "store",
+    "units",
+    "executor",
+    "experiment",
+)
 """The modules of `nasarena.bench` from which a table can be had: none of a strategy's business."""
 _STRANGERS = (ModuleType, FrameType, CodeType, logging.Logger, logging.Handler, str, bytes, int)
 

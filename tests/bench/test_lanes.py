@@ -7,9 +7,10 @@ import pytest
 from nasarena.bench import experiment as experiments
 from nasarena.bench import identity, lane_runner, record, registry
 from nasarena.bench.errors import RunFailed
-from nasarena.bench.executor import compute, execute
+from nasarena.bench.executor import execute
 from nasarena.bench.lanes import LaneRandom, LaneStrategy
 from nasarena.bench.store import Unit
+from nasarena.bench.units import compute
 from nasarena.bench.vault import Folder, Vault
 
 HERE = Path(__file__).parent

@@ -13,9 +13,10 @@ from nasarena.bench import entry, identity, record, registry, store, vault, vaul
 from nasarena.bench import experiment as experiments
 from nasarena.bench.entry import BadEntry
 from nasarena.bench.errors import StoreError
-from nasarena.bench.executor import compute, execute
+from nasarena.bench.executor import execute
 from nasarena.bench.runner import Budget
 from nasarena.bench.store import Unit
+from nasarena.bench.units import compute
 from nasarena.bench.vault import Folder, Vault
 
 HERE = Path(__file__).parent

@@ -17,9 +17,10 @@ import pytest
 
 from nasarena.bench import experiment as experiments
 from nasarena.bench import record, registry, store
-from nasarena.bench.executor import compute, execute
+from nasarena.bench.executor import execute
 from nasarena.bench.runner import Budget, run_seed, stream
 from nasarena.bench.store import Unit
+from nasarena.bench.units import compute
 
 QUERIES = 200
 BUDGET = Budget(queries=QUERIES)

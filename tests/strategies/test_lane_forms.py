@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from nasarena.bench import experiment as experiments
-from nasarena.bench.executor import compute
 from nasarena.bench.store import Unit
+from nasarena.bench.units import compute
 
 SEEDS = 2000
 TASK = "nasbench201/cifar10"
