@@ -127,6 +127,10 @@ def parse(data: dict[str, Any]) -> Experiment:
     return experiment
 
 
+FIXED = ("budget", "workers", "noise", "duplicates", "seed", "lanes")
+"""What all units of a results folder have in common."""
+
+
 def from_manifest(written: dict[str, Any]) -> Experiment:
     """The experiment that a manifest keeps under its key ``experiment``."""
     plain = dict(written)
