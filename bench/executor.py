@@ -80,6 +80,8 @@ def execute(
     with locks.held(root):
         open_folder(root, experiment)
         atomic.sweep(root)
+        if vault is not None and vault.own is not None:
+            atomic.sweep(vault.own.path)
         pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
         set_aside_unsound(root, pairs)
         if vault is not None:

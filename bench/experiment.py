@@ -127,8 +127,15 @@ def parse(data: dict[str, Any]) -> Experiment:
     return experiment
 
 
-FIXED = ("budget", "workers", "noise", "duplicates", "seed", "lanes")
-"""What all units of a results folder have in common."""
+FIXED: dict[str, Any] = {
+    "budget": None,
+    "workers": 1,
+    "noise": None,
+    "duplicates": None,
+    "seed": 0,
+    "lanes": False,
+}
+"""What all units of a results folder have in common, and what a manifest without it means."""
 
 
 def from_manifest(written: dict[str, Any]) -> Experiment:

