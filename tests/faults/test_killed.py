@@ -93,7 +93,7 @@ def rounds(folder, own_vault, undisturbed, count, seed, told=lambda line: None):
     rng = Random(seed)
     whole = harness.bits(undisturbed)
     seen, kills, finished, number = Counter(), 0, 0, 0
-    lasts = {"run": 4.0, "report": 8.0}
+    lasts = {"run": 3.0, "report": 6.0}
     root, kept = folder / "0", {}
     while kills < count:
         reporting = len(kept) == len(whole)
@@ -114,6 +114,8 @@ def rounds(folder, own_vault, undisturbed, count, seed, told=lambda line: None):
         kept = there
         if alive:
             kills += 1
+            # So that a slower machine comes to an end too: as long as was seen, and longer.
+            lasts[kind] = max(lasts[kind], 1.25 * moment)
             seen[f"{kind}, {name}: {harness.where(trace)}"] += 1
         else:
             lasts[kind] = (lasts[kind] + time.monotonic() - begin) / 2
