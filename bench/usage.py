@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -47,10 +48,8 @@ class Usage:
     it is the process's."""
 
     def __init__(self) -> None:
-        try:
+        with suppress(OSError):
             Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew; see proc(5)
-        except OSError:
-            pass
         self._started = time.time()
         self._begin = time.perf_counter()
         self._processor = _processor_seconds()
