@@ -1,4 +1,4 @@
-"""Sessions with a supernet: what a strategy with weight sharing trains, on which data, at what cost.
+"""Sessions with a supernet: what a strategy with weight sharing trains, on what data, at what cost.
 
 The weights learn from the training part, as the task trains any network: its optimizer, minibatches
 and weight decay, in float32. Architecture parameters and paths are judged on the validation part. A
