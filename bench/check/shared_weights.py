@@ -20,7 +20,7 @@ from ..types import Supernet
 from ..weight_sharing import Search
 
 
-def _data() -> Dataset:
+def made_up() -> Dataset:
     """Two classes of images of 8 × 8, told apart by which half is bright."""
     draw = np.random.default_rng(0)
 
@@ -46,7 +46,7 @@ class SmallCells(Task):
         from ...spaces.nasbench201_supernet import Supernet as Cells
 
         training, device = Training(batch=8, device="cpu"), pick_device("cpu")
-        objective = Classification(_data(), training, device)
+        objective = Classification(made_up(), training, device)
         return Supernets(
             self.space.sizes,
             lambda: Cells(2, channels=1, width=2, cells=1),

@@ -29,8 +29,8 @@ from ...spaces import (
     SearchSpace,
     Table,
     TableBenchmark,
+    nasbench201,
 )
-from ...spaces import nasbench201
 from ...spaces.table import Rows
 from .. import registry
 from ..task import Task
@@ -134,10 +134,14 @@ BENCHMARK = _SmallBenchmark(
 @cache
 def small(dataset: str, *objectives: str) -> Task:
     """``small/<dataset>``, with further objectives if any are named."""
-    kind = Task
-    if dataset == SHARED:
-        from .shared_weights import SmallCells as kind
+    kind = Task if dataset != SHARED else _with_supernet()
     return kind("+".join([f"small/{dataset}", *objectives]), BENCHMARK, dataset, objectives)
+
+
+def _with_supernet() -> type[Task]:
+    from .shared_weights import SmallCells
+
+    return SmallCells
 
 
 def task(task_id: str) -> Task:

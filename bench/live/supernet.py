@@ -201,6 +201,8 @@ class Session:
         network: Any = partial(self._network, path=path)
         value = self._objective.measure(network, "validation")
         self._search.spend(perf_counter() - begin)
+        if not math.isfinite(value):
+            return math.inf
         return -value if METRICS[self._training.metric][1] else value
 
     # An epoch, its seconds and its checkpoint.
