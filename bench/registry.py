@@ -94,6 +94,7 @@ GATE = "nasarena.reports.gate_run"
 HISTORY = "nasarena.reports.track"
 REDRAW = "nasarena.reports.redraw:verify_file"
 EXCHANGE = "nasarena.reports.exchange:"
+TRAINING_CURVES = "nasarena.reports.training_curves:write_training_curves"
 
 
 def _announced(group: str) -> dict[str, str]:

@@ -125,11 +125,21 @@ class LiveTask:
         kind = Translating if self.dataset.kind == "pairs" else Classification
         return kind(self.dataset, self.training, self.device)
 
+    @property
+    def objective(self) -> Any:
+        """What is minimized and measured; see `objectives`."""
+        return self._objective
+
     @cached_property
     def _build(self) -> Any:
         from .objectives import builder
 
         return builder(self.space, self.dataset, self._objective)
+
+    def again(self, training: Training, dataset: str | None = None) -> LiveTask:
+        """The same task with other settings, or on other data of its kind."""
+        dataset = dataset or self._dataset_name
+        return LiveTask(self.id, dataset, self.space, training, (), self._root)
 
     def network(self, arch: Arch, replica: int = 0) -> Any:
         """The untrained network of ``arch`` with the initial weights of a training seed."""
@@ -203,6 +213,9 @@ class LiveTask:
             return
         ended = known.epochs >= self.training.epochs[-1]
         self.journal.write(known, None if ended else trainer.state())
+        if ended:
+            loss = self.loss("validation", known, known.epochs)
+            self.journal.keep(known, trainer.network.state_dict(), loss)
 
     def _resume(self, known: Trained) -> Trainer:
         """The trainer of a training: the last one used, or from its checkpoint, or a new one."""
@@ -239,6 +252,10 @@ class LiveTask:
         for _ in range(3):
             network(*example)
         known.latency = (perf_counter() - begin) / 3
+
+    def measure(self, known: Trained, network: Any) -> None:
+        """Note the size and speed of a network beside the figures of its training."""
+        self._measure(known, network)
 
     def _example(self) -> tuple[Any, ...]:
         """One example, on the CPU."""
@@ -318,6 +335,7 @@ class LiveTask:
             "epochs": list(self.training.epochs),
             "replicas": self.training.replicas,
             "hash": self.hash,
+            "data": self.dataset.hash,
             "citation": self.dataset.citation,
             "training": self.training.facts(),
             "device": self.device.type,
