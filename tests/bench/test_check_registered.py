@@ -3,7 +3,7 @@
 What is reduced, for the time it takes: strategies with a model run 20 queries (60 where time and
 memory are measured) in place of 60 (1,000); Optuna's Gaussian process, at about 0.1 s a query,
 6 (8) of which half are its model's; LSTM controllers 8 (12), PPO's with batches
-of 4; a forest of 4 trees 10 (20); strategies that share weights 3 (4), on a supernet that trains
+of 4; a forest of 4 trees 10 (20); strategies that share weights 2 (3), on a supernet that trains
 for one epoch. REINFORCE's LSTM, which is PPO's, starts no process of its own: importing torch there
 takes seconds.
 """
@@ -15,10 +15,10 @@ from nasarena.bench.check import Limits
 
 MODELS = ("gradient", "model", "multi-objective", "optuna", "peers", "policy gradient")
 """Families that train something between queries."""
-SEARCH = {"limits": Limits(queries=3, long=4)}
+SEARCH = {"limits": Limits(queries=2, long=3)}
 REDUCED = {
-    "darts": {**SEARCH, "settings": {"epochs": 1, "searches": 4}},
-    "gdas": {**SEARCH, "settings": {"epochs": 1, "searches": 4}},
+    "darts": {**SEARCH, "settings": {"epochs": 1}},
+    "gdas": {**SEARCH, "settings": {"epochs": 1}},
     "spos": {**SEARCH, "settings": {"epochs": 1, "iterations": 2, "population_size": 4}},
     "random-weight-sharing": {**SEARCH, "settings": {"epochs": 1, "paths": 6}},
     "optuna-gp": {"limits": Limits(queries=6, long=8), "settings": {"n_startup_trials": 3}},
