@@ -171,7 +171,7 @@ class LiveTask:
             self.training,
             self.device,
             search,
-            key and self.journal.root / "supernets" / key,
+            None if key is None else self.journal.root / "supernets" / key,
         )
 
     # Training.
