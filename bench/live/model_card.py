@@ -67,6 +67,7 @@ def card(plan: Plan, trained: Sequence[Trained]) -> dict[str, Any]:
         "flops": good[0].flops,
         "network": about(dataset, task.objective),
         "training": task.training.facts()
+        | {"epochs": list(task.training.epochs)}
         | {"loss": "cross-entropy", "start": "search checkpoint" if plan.weights else "scratch"},
         "seeds": seeds,
         "best": max(good, key=lambda one: one.validation[-1] * (1 if maximize else -1)).replica,
@@ -149,8 +150,8 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
         spread,
         f"The test part has {len(task.objective.parts['test'])} examples; the data's own biases are "
         "the network's.",
-        "The weights named first are those of the seed with the best validation metric, which that "
-        "metric therefore flatters.",
+        "Without a seed, `load` takes the weights of the seed with the best validation metric; that "
+        "metric flatters them.",
     ]
     if plan.searched.get("data") != task.dataset.hash:
         found.append("The architecture was found on other data than it was trained on here.")
