@@ -95,9 +95,7 @@ class Journal:
         """
         file = self._file(trained.arch, trained.replica, ".pt")
         if checkpoint is not None:
-            import torch
-
-            _replace(file, lambda target: torch.save(checkpoint, target))
+            write_state(file, checkpoint)
         text = json.dumps(asdict(trained))
         figures = self._file(trained.arch, trained.replica, ".json")
         _replace(figures, lambda target: target.write_bytes(text.encode()))
@@ -106,17 +104,7 @@ class Journal:
 
     def checkpoint(self, arch: Arch, replica: int) -> dict[str, Any] | None:
         """The state that the last `write` kept; None if there is none that can be read."""
-        import torch
-
-        file = self._file(arch, replica, ".pt")
-        if not file.is_file():
-            return None
-        try:
-            found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception:
-            # A damaged checkpoint costs time, not results: the training begins again.
-            return None
-        return found
+        return read_state(self._file(arch, replica, ".pt"))
 
     def keep(self, trained: Trained, weights: dict[str, Any], loss: float) -> None:
         """Keep the weights of a finished training, while they are among the best by ``loss``."""
@@ -195,3 +183,24 @@ def _replace(file: Path, write: Callable[[Path], Any]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_state(file: Path, state: dict[str, Any]) -> None:
+    """Keep a state of tensors and plain values, whole or not at all."""
+    import torch
+
+    _replace(file, lambda target: torch.save(state, target))
+
+
+def read_state(file: Path) -> dict[str, Any] | None:
+    """The state that was kept last; None if there is none that can be read."""
+    import torch
+
+    if not file.is_file():
+        return None
+    try:
+        found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:
+        # A damaged state costs time, not results: what it came from begins again.
+        return None
+    return found

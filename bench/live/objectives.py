@@ -51,13 +51,16 @@ class Classification:
     def train(self) -> Batches:
         return self.parts["train"]
 
-    def loss(self, network: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        """The mean loss of some training examples."""
-        inputs = self.train.inputs[rows]
-        if self._augment:
+    def loss(
+        self, network: Callable[[Tensor], Tensor], rows: Tensor, part: str = "train"
+    ) -> Tensor:
+        """The mean loss of some examples of a part; those to train on are augmented."""
+        data = self.parts[part]
+        inputs = data.inputs[rows]
+        if self._augment and part == "train":
             inputs = shifted(inputs)
         return functional.cross_entropy(
-            network(inputs), self.train.targets[rows], label_smoothing=self._smoothing
+            network(inputs), data.targets[rows], label_smoothing=self._smoothing
         )
 
     def measure(self, network: nn.Module, part: str) -> float:

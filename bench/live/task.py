@@ -27,7 +27,12 @@ from .journal import Journal, Trained
 from .training import METRICS, Training
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..types import Supernet
+    from ..weight_sharing import Search
     from .data import Dataset
+    from .supernet import Supernets
     from .trainer import Trainer
 
 OBJECTIVES = {"parameters": "", "flops": "", "latency": "s"}
@@ -147,6 +152,27 @@ class LiveTask:
     ) -> LiveOracle:
         """An oracle for one run, which draws training seeds from ``rng``."""
         return LiveOracle(self, rng, noise=noise, duplicates=duplicates)
+
+    @property
+    def supernet(self) -> Callable[[Search, str | None], Callable[..., Supernet]] | None:
+        """Makes `Problem.supernet` for a run; None if the space has no supernet."""
+        from .supernet_task import has_supernet
+
+        return self.supernets if has_supernet(self.space) else None
+
+    def supernets(self, search: Search, key: str | None) -> Supernets:
+        """What makes the supernets of a run; ``key`` names its checkpoints."""
+        from .supernet import Supernets, builder
+
+        return Supernets(
+            self.space.sizes,
+            builder(self.space, self.dataset, self._objective),
+            self._objective,
+            self.training,
+            self.device,
+            search,
+            key and self.journal.root / "supernets" / key,
+        )
 
     # Training.
 
