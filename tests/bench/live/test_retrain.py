@@ -107,7 +107,7 @@ def test_the_winner_is_that_of_all_runs_or_of_one(searched):
     for seed in (0, 1):
         own = winner(results, ids["digits"], "random", seed)
         assert own.seed == seed and own.loss == frame[frame["seed"] == seed]["loss"].min()
-    with pytest.raises(StoreError, match="no finished run of random on .* with seed 9"):
+    with pytest.raises(StoreError, match=r"no finished run of random on .* with seed 9"):
         winner(results, ids["digits"], "random", 9)
 
 
@@ -115,7 +115,7 @@ def test_names_that_the_results_do_not_hold(searched):
     results, ids = searched
     with pytest.raises(UnknownName, match="unknown task in"):
         winner(results, "live/digits", "random")
-    with pytest.raises(UnknownName, match="unknown strategy in .* did you mean 'random'"):
+    with pytest.raises(UnknownName, match=r"unknown strategy in .* did you mean 'random'"):
         winner(results, ids["digits"], "randm")
 
 
@@ -233,7 +233,7 @@ def measured(task, arch, weights):
 
 def test_from_the_searchs_weights(searched, tmp_path):
     made = planned(searched, epochs=2, from_checkpoint=True)
-    results, ids = searched
+    _, ids = searched
     task = registry.task(ids["digits"])
     assert -measured(task, made.arch, made.weights) == made.winner.loss
     assert made.task.training.learning_rate == pytest.approx(0.005)
@@ -244,7 +244,7 @@ def test_from_the_searchs_weights(searched, tmp_path):
     try:
         for file in kept:
             file.unlink()
-        with pytest.raises(StoreError, match="no checkpoint of .* leave out --from-checkpoint"):
+        with pytest.raises(StoreError, match=r"no checkpoint of .* leave out --from-checkpoint"):
             planned(searched, from_checkpoint=True)
     finally:
         for file, data in kept.items():
@@ -268,7 +268,7 @@ def test_the_best_weights_are_kept_up_to_a_limit(tmp_path, monkeypatch):
 
 
 def test_weights_of_a_training_that_has_not_ended_are_its_checkpoints(searched):
-    results, ids = searched
+    _, ids = searched
     task = registry.task(ids["digits"])
     arch = task.space.small_cnn()
     task.trained(arch, 5, 1)
