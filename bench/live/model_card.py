@@ -148,7 +148,7 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
         spread,
         f"The test part has {len(task.objective.parts['test'])} examples; the data's own biases "
         "are the network's.",
-        "Without a seed, `load` takes the weights of the seed with the best validation metric, which "
+        "Without a seed, `load` takes the weights with the best validation metric, which "
         "flatters them.",
     ]
     if plan.searched.get("data") != task.dataset.hash:
