@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 SCHEMA = 1
-_BLOCK = re.compile(r"(\d+)-(\d+)\.parquet")
+BLOCK = re.compile(r"(\d+)-(\d+)\.parquet")
 
 
 class Unit(NamedTuple):
@@ -156,8 +156,18 @@ def write_unit(root: Path, unit: Unit, record: pa.Table) -> None:
 
 def unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """The finished units of a task and strategy: (first seed, last seed) -> file."""
+    from .compaction import superseded
+
+    found = all_unit_files(root, task, label)
+    for block in superseded(found):
+        del found[block]
+    return found
+
+
+def all_unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+    """`unit_files`, with those that a killed compaction has joined but not removed."""
     folder = _unit_folder(root, "runs", task, label)
-    matches = ((_BLOCK.fullmatch(path.name), path) for path in folder.glob("*.parquet"))
+    matches = ((BLOCK.fullmatch(path.name), path) for path in folder.glob("*.parquet"))
     return {(int(m[1]), int(m[2])): path for m, path in matches if m}
 
 
@@ -191,7 +201,7 @@ def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
                 try:
                     metadata = pq.read_metadata(path).metadata or {}
                 except (OSError, pa.ArrowException) as error:
-                    raise _damaged(path, error) from error
+                    raise damaged(path, error) from error
                 said = json.loads(metadata.get(b"nasarena", b"{}"))
                 found[Unit(task, label, first, last)] = str(said.get("fingerprint", ""))
     return found
@@ -224,10 +234,10 @@ def read_unit(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
                 raise KeyError(f"no column {', '.join(sorted(unknown))}")
             return file.read(columns=columns, use_threads=False)
     except (OSError, pa.ArrowException, KeyError) as error:
-        raise _damaged(path, error) from error
+        raise damaged(path, error) from error
 
 
-def _damaged(path: Path, error: Exception) -> StoreError:
+def damaged(path: Path, error: Exception) -> StoreError:
     reason = str(error).splitlines()[0]
     return StoreError(
         f"{path} is damaged ({reason}); the same nasarena run sets it aside and runs it again"

@@ -4,17 +4,17 @@
 then says how long ``nasarena report`` takes on it, and how much memory at most.
 """
 
-import json
 import resource
 import subprocess
 import sys
+import zlib
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
 
-from nasarena.bench import store
+from nasarena.bench import record, store
 from nasarena.bench.store import Unit
 
 SHAPE = (20, 20, 100, 1000)
@@ -65,13 +65,14 @@ def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
             for first in range(0, seeds, BLOCK):
                 unit = Unit(task, label, first, min(first + BLOCK, seeds) - 1)
                 speed = 1 + number / strategies
-                store.write_unit(root, unit, rows(range(first, unit.last + 1), queries, speed))
+                store.write_unit(root, unit, rows(unit, queries, speed))
     store.write_manifest(root, plan)
 
 
-def rows(seeds: range, queries: int, speed: float) -> pa.Table:
-    """The record of some runs of one strategy."""
-    rng = np.random.default_rng()
+def rows(unit: Unit, queries: int, speed: float) -> pa.Table:
+    """The record of some runs of one strategy: the same at every call."""
+    seeds = range(unit.first, unit.last + 1)
+    rng = np.random.default_rng(zlib.crc32(str(unit).encode()))
     n = len(seeds) * queries
     step = np.tile(np.arange(1, queries + 1), len(seeds))
     truth = -95 + rng.exponential(5 / speed, n)
@@ -93,9 +94,8 @@ def rows(seeds: range, queries: int, speed: float) -> pa.Table:
         "charged": cost,
         "thinking": rng.exponential(1e-5, n),
     }
-    table = pa.table(columns)
-    about = {"nasarena": json.dumps({"fingerprint": rng.bytes(8).hex()})}
-    return table.replace_schema_metadata(about)
+    about = {"task": unit.task, "label": unit.label, "data": FACTS["hash"]}
+    return record.described(pa.table(columns), about)
 
 
 def main(root: Path) -> None:

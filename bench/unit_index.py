@@ -1,0 +1,134 @@
+"""What the footers of a results folder's unit files say, remembered.
+
+Opening ten thousand files to read a few bytes of each takes seconds. ``RESULTS/.index.json`` keeps
+what was read, with the size, time and inode of the file it was read from; a file that is not
+exactly that one is opened again. It is a cache: it can be deleted, and nothing that is in it alone
+is ever believed. Whether a file is sound is not asked here: its footer is all that is looked at.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from . import store
+from .errors import StoreError
+from .store import Unit
+
+NAME = ".index.json"
+_VERSION = 1
+
+
+class Part(NamedTuple):
+    """A unit as it was written: where its rows lie in ``path``, from row ``start`` on.
+
+    A file that was never compacted has one part, itself.
+    """
+
+    unit: Unit
+    path: Path
+    start: int
+    rows: int
+    fingerprint: str
+
+
+class _Footer(NamedTuple):
+    rows: int
+    parts: list[tuple[int, int, int, str]]
+    """First seed, last seed, rows and fingerprint of each."""
+
+
+class UnitIndex:
+    """The footers of one results folder; `save` keeps what was read for the next time."""
+
+    def __init__(self, root: str | os.PathLike[str]) -> None:
+        self.root = Path(root)
+        self._known: dict[str, list[Any]] = _load(self.root / NAME)
+        self._met: dict[str, list[Any]] = {}
+        self._changed = False
+
+    def parts(self, task: str, label: str) -> Iterator[Part]:
+        """The units of a task and strategy as they were written, by first seed.
+
+        Raises:
+            StoreError: if a unit's file is damaged.
+        """
+        for _, path in sorted(store.unit_files(self.root, task, label).items()):
+            start = 0
+            for first, last, rows, fingerprint in self._footer(path).parts:
+                yield Part(Unit(task, label, first, last), path, start, rows, fingerprint)
+                start += rows
+
+    def _footer(self, path: Path) -> _Footer:
+        try:
+            facts = path.stat()
+        except OSError as error:
+            raise StoreError(f"{path} cannot be read: {error.strerror or error}") from error
+        name = path.relative_to(self.root).as_posix()
+        key = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
+        known = self._known.get(name)
+        if known is None or known[:3] != key:
+            found = _read(path)
+            known = [*key, found.rows, found.parts]
+            self._changed = True
+        self._met[name] = known
+        return _Footer(known[3], [(p[0], p[1], p[2], p[3]) for p in known[4]])
+
+    def save(self) -> None:
+        """Keep what was read. A folder that cannot be written is left as it is."""
+        if not self._changed:
+            return
+        text = json.dumps({"version": _VERSION, "files": self._known | self._met})
+        try:
+            store.write_atomically(self.root / NAME, lambda path: _write(path, text))
+        except StoreError:
+            return
+        self._changed = False
+
+
+def _load(path: Path) -> dict[str, list[Any]]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+        files: dict[str, list[Any]] = found["files"] if found["version"] == _VERSION else {}
+        return {name: entry for name, entry in files.items() if len(entry) == 5}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return {}
+
+
+def _write(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf-8")
+
+
+def _read(path: Path) -> _Footer:
+    """A unit's footer, opened.
+
+    Raises:
+        StoreError: if the file is damaged, or it does not hold the parts that it names.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    name = store.BLOCK.fullmatch(path.name)
+    if name is None:
+        raise StoreError(f"{path} is not named as a unit is")
+    try:
+        footer = pq.read_metadata(path)
+        said = json.loads((footer.metadata or {}).get(b"nasarena", b"{}"))
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise store.damaged(path, error) from error
+    whole = (int(name[1]), int(name[2]), footer.num_rows, str(said.get("fingerprint", "")))
+    parts = [_part(each) for each in said.get("units", [])] or [whole]
+    if (
+        parts[0][0] != whole[0]
+        or parts[-1][1] != whole[1]
+        or sum(part[2] for part in parts) != whole[2]
+    ):
+        raise store.damaged(path, ValueError("it does not hold the units that it names"))
+    return _Footer(footer.num_rows, parts)
+
+
+def _part(said: dict[str, Any]) -> tuple[int, int, int, str]:
+    return int(said["first"]), int(said["last"]), int(said["rows"]), str(said["fingerprint"])
