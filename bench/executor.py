@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from . import store
+from .containment import contained
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
 from .store import Unit
@@ -39,7 +40,9 @@ class ThisProcess:
 
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
         for job in jobs:
-            yield run_unit(job)
+            with contained() as printed:
+                done = run_unit(job, worker="this process")
+            yield done._replace(output=str(printed))
 
 
 def local(processes: int) -> Executor:
