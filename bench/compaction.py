@@ -148,9 +148,7 @@ def _join(root: Path, task: str, label: str, group: Sequence[_Member]) -> None:
     path = store.unit_path(root, store.Unit(task, label, first, last))
     if path.exists():
         raise _Unsound(f"{path} is there already and cannot be told from what would be joined")
-    store.write_atomically(
-        path, lambda temporary: _write(temporary, record.described(joined, about), units)
-    )
+    _write(path, record.described(joined, about), units)
     del tables, joined
     _sync(path.parent)
     for said, table in _former_units(_Member((first, last), path, 0)):
@@ -205,15 +203,17 @@ def _write(path: Path, table: pa.Table, units: Sequence[dict[str, Any]]) -> None
     """The file, its row groups divided where units are."""
     import pyarrow.parquet as pq
 
-    with pq.ParquetWriter(
-        path, table.schema, compression="zstd", write_page_checksum=True
-    ) as writer:
-        start = end = 0
-        for number, said in enumerate(units):
-            end += said["rows"]
-            if end - start >= GROUP or number == len(units) - 1:
-                writer.write_table(table.slice(start, end - start), row_group_size=end - start)
-                start = end
+    def fill(temporary: Path) -> None:
+        options = {"compression": "zstd", "write_page_checksum": True}
+        with pq.ParquetWriter(temporary, table.schema, **options) as writer:
+            start = end = 0
+            for number, said in enumerate(units):
+                end += said["rows"]
+                if end - start >= GROUP or number == len(units) - 1:
+                    writer.write_table(table.slice(start, end - start), end - start)
+                    start = end
+
+    store.write_atomically(path, fill)
 
 
 def _sync(folder: Path) -> None:

@@ -164,6 +164,13 @@ def unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]
     return found
 
 
+def error_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+    """The tracebacks of failed units of a task and strategy: (first seed, last seed) -> file."""
+    folder = _unit_folder(root, "errors", task, label)
+    matches = ((re.fullmatch(r"(\d+)-(\d+)\.txt", path.name), path) for path in folder.glob("*"))
+    return {(int(m[1]), int(m[2])): path for m, path in matches if m}
+
+
 def all_unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """`unit_files`, with those that a killed compaction has joined but not removed."""
     folder = _unit_folder(root, "runs", task, label)

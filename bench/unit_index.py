@@ -33,10 +33,12 @@ class Part(NamedTuple):
     start: int
     rows: int
     fingerprint: str
+    size: int
+    """Bytes of the whole file."""
 
 
 class _Footer(NamedTuple):
-    rows: int
+    size: int
     parts: list[tuple[int, int, int, str]]
     """First seed, last seed, rows and fingerprint of each."""
 
@@ -58,8 +60,10 @@ class UnitIndex:
         """
         for _, path in sorted(store.unit_files(self.root, task, label).items()):
             start = 0
-            for first, last, rows, fingerprint in self._footer(path).parts:
-                yield Part(Unit(task, label, first, last), path, start, rows, fingerprint)
+            footer = self._footer(path)
+            for first, last, rows, fingerprint in footer.parts:
+                unit = Unit(task, label, first, last)
+                yield Part(unit, path, start, rows, fingerprint, footer.size)
                 start += rows
 
     def _footer(self, path: Path) -> _Footer:
@@ -71,11 +75,10 @@ class UnitIndex:
         key = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
         known = self._known.get(name)
         if known is None or known[:3] != key:
-            found = _read(path)
-            known = [*key, found.rows, found.parts]
+            known = [*key, _read(path)]
             self._changed = True
         self._met[name] = known
-        return _Footer(known[3], [(p[0], p[1], p[2], p[3]) for p in known[4]])
+        return _Footer(key[0], known[3])
 
     def save(self) -> None:
         """Keep what was read. A folder that cannot be written is left as it is."""
@@ -93,7 +96,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, list[Any]] = found["files"] if found["version"] == _VERSION else {}
-        return {name: entry for name, entry in files.items() if len(entry) == 5}
+        return {name: entry for name, entry in files.items() if len(entry) == 4}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -102,8 +105,8 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _read(path: Path) -> _Footer:
-    """A unit's footer, opened.
+def _read(path: Path) -> list[tuple[int, int, int, str]]:
+    """The parts that a unit's file names in its footer.
 
     Raises:
         StoreError: if the file is damaged, or it does not hold the parts that it names.
@@ -127,7 +130,7 @@ def _read(path: Path) -> _Footer:
         or sum(part[2] for part in parts) != whole[2]
     ):
         raise store.damaged(path, ValueError("it does not hold the units that it names"))
-    return _Footer(footer.num_rows, parts)
+    return parts
 
 
 def _part(said: dict[str, Any]) -> tuple[int, int, int, str]:
