@@ -191,27 +191,14 @@ def damage(path: Path) -> str | None:
 
 
 def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
-    """The fingerprint that each finished unit was written with; reads footers only.
+    """The fingerprint that each unit was written with, also before it was compacted.
 
     Raises:
         StoreError: if the folder is no results folder or a unit's file is damaged.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
+    from . import scan
 
-    root = Path(root)
-    experiment = manifest(root)["experiment"]
-    found = {}
-    for task in experiment["tasks"]:
-        for label in (spec["label"] for spec in experiment["strategies"]):
-            for (first, last), path in sorted(unit_files(root, task, label).items()):
-                try:
-                    metadata = pq.read_metadata(path).metadata or {}
-                except (OSError, pa.ArrowException) as error:
-                    raise damaged(path, error) from error
-                said = json.loads(metadata.get(b"nasarena", b"{}"))
-                found[Unit(task, label, first, last)] = str(said.get("fingerprint", ""))
-    return found
+    return {part.unit: part.fingerprint for part in scan.units(root)}
 
 
 def set_aside(path: Path) -> Path:

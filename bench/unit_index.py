@@ -58,13 +58,21 @@ class UnitIndex:
         Raises:
             StoreError: if a unit's file is damaged.
         """
-        for _, path in sorted(store.unit_files(self.root, task, label).items()):
-            start = 0
-            footer = self._footer(path)
-            for first, last, rows, fingerprint in footer.parts:
-                unit = Unit(task, label, first, last)
-                yield Part(unit, path, start, rows, fingerprint, footer.size)
-                start += rows
+        for (first, last), path in sorted(store.unit_files(self.root, task, label).items()):
+            yield from self.parts_of(Unit(task, label, first, last), path)
+
+    def parts_of(self, unit: Unit, path: Path) -> Iterator[Part]:
+        """The units in the file of ``unit``: itself, or those that were joined.
+
+        Raises:
+            StoreError: if the file is damaged.
+        """
+        footer = self._footer(path)
+        start = 0
+        for first, last, rows, fingerprint in footer.parts:
+            one = Unit(unit.task, unit.label, first, last)
+            yield Part(one, path, start, rows, fingerprint, footer.size)
+            start += rows
 
     def _footer(self, path: Path) -> _Footer:
         try:
