@@ -19,7 +19,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from . import record, store
+from . import locks, record, store, unit_file
 from .errors import StoreError
 
 if TYPE_CHECKING:
@@ -69,12 +69,14 @@ def compact(
         StoreError: if ``root`` is no results folder, or cannot be written.
     """
     root = Path(root)
-    experiment = store.manifest(root)["experiment"]
+    store.manifest(root)
     done = Compacted()
-    for task in experiment["tasks"]:
-        for label in (spec["label"] for spec in experiment["strategies"]):
-            told(task, label)
-            _compact_pair(root, task, label, rows, done)
+    with locks.held(root):
+        experiment = store.manifest(root)["experiment"]
+        for task in experiment["tasks"]:
+            for label in (spec["label"] for spec in experiment["strategies"]):
+                told(task, label)
+                _compact_pair(root, task, label, rows, done)
     return done
 
 
@@ -148,16 +150,14 @@ def _join(root: Path, task: str, label: str, group: Sequence[_Member]) -> None:
     path = store.unit_path(root, store.Unit(task, label, first, last))
     if path.exists():
         raise _Unsound(f"{path} is there already and cannot be told from what would be joined")
-    _write(path, record.described(joined, about), units)
+    unit_file.write(path, record.described(joined, about), _row_groups(units))
     del tables, joined
-    _sync(path.parent)
     for said, table in _former_units(_Member((first, last), path, 0)):
         if record.fingerprint(table) != said["fingerprint"]:  # pragma: no cover: a bug, or a disk
             path.unlink()
             raise StoreError(f"{path} does not read back as it was written; it was removed")
     for member in group:
         member.path.unlink()
-    _sync(path.parent)
 
 
 _OWN = ("first", "last", "rows", "fingerprint", "seeds", UNITS)
@@ -199,35 +199,15 @@ def former_units(
         start += own["rows"]
 
 
-def _write(path: Path, table: pa.Table, units: Sequence[dict[str, Any]]) -> None:
-    """The file, its row groups divided where units are."""
-    import pyarrow.parquet as pq
-
-    def fill(temporary: Path) -> None:
-        options = {"compression": "zstd", "write_page_checksum": True}
-        with pq.ParquetWriter(temporary, table.schema, **options) as writer:
-            start = end = 0
-            for number, said in enumerate(units):
-                end += said["rows"]
-                if end - start >= GROUP or number == len(units) - 1:
-                    writer.write_table(table.slice(start, end - start), end - start)
-                    start = end
-
-    store.write_atomically(path, fill)
-
-
-def _sync(folder: Path) -> None:
-    """So that new names outlive a power cut before old ones are removed."""
-    try:
-        handle = os.open(folder, os.O_RDONLY)
-    except OSError:  # Windows
-        return
-    try:
-        os.fsync(handle)
-    except OSError:
-        pass
-    finally:
-        os.close(handle)
+def _row_groups(units: Sequence[dict[str, Any]]) -> list[int]:
+    """The rows of each row group: units joined to `GROUP` rows."""
+    groups, rows = [], 0
+    for number, said in enumerate(units):
+        rows += said["rows"]
+        if rows >= GROUP or (rows and number == len(units) - 1):
+            groups.append(rows)
+            rows = 0
+    return groups
 
 
 # What a killed compaction leaves.

@@ -13,7 +13,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from . import store
+from . import store, unit_file
 from .errors import StoreError
 from .unit_index import Part, UnitIndex
 
@@ -25,14 +25,15 @@ BATCH = 1 << 17
 """Rows of a batch at most."""
 
 
-def units(root: str | os.PathLike[str], *, index: UnitIndex | None = None) -> list[Part]:
+def units(root: str | os.PathLike[str]) -> list[Part]:
     """Every finished unit as it was written, in the experiment's order, then by first seed.
 
     Raises:
-        StoreError: if ``root`` is no results folder or a unit's file is damaged.
+        StoreError: if ``root`` is no results folder, a unit's footer is damaged, a file does not
+            belong where it lies, or two hold the same seeds.
     """
     experiment = store.manifest(root)["experiment"]
-    index = UnitIndex(root) if index is None else index
+    index = UnitIndex(root)
     labels = [spec["label"] for spec in experiment["strategies"]]
     found = [p for task in experiment["tasks"] for x in labels for p in index.parts(task, x)]
     index.save()
@@ -49,39 +50,7 @@ def read_parts(parts: Iterable[Part], columns: Sequence[str] | None = None) -> I
         StoreError: if a file is damaged, or does not hold the columns.
     """
     for path, own in groupby(parts, key=lambda part: part.path):
-        yield from _read_file(path, list(own), columns)
-
-
-def _read_file(
-    path: Path, parts: Sequence[Part], columns: Sequence[str] | None
-) -> Iterator[pa.Table]:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        # Not read_table: for many small files its set-up takes longer than the reading.
-        with pq.ParquetFile(path, page_checksum_verification=True, memory_map=True) as file:
-            unknown = set(columns or ()) - set(file.schema_arrow.names)
-            if unknown:
-                raise KeyError(f"no column {', '.join(sorted(unknown))}")
-            for part in parts:
-                groups, before = _groups(file.metadata, part.start, part.rows)
-                table = file.read_row_groups(groups, columns=columns, use_threads=False)
-                yield table.slice(part.start - before, part.rows)
-    except (OSError, pa.ArrowException, KeyError) as error:
-        raise store.damaged(path, error) from error
-
-
-def _groups(footer: Any, start: int, rows: int) -> tuple[list[int], int]:
-    """The row groups that hold these rows, and how many rows come before the first of them."""
-    groups, before, at = [], 0, 0
-    for number in range(footer.num_row_groups):
-        end = at + footer.row_group(number).num_rows
-        if at < start + rows and end > start:
-            before = before if groups else at
-            groups.append(number)
-        at = end
-    return groups, before
+        yield from unit_file.pieces(path, [(part.start, part.rows) for part in own], columns)
 
 
 def dataset(
@@ -93,7 +62,8 @@ def dataset(
 
     Nothing is read before the dataset is asked, and of what is asked only the files, row groups
     and columns that matter: a filter on task, strategy or seed opens no other file. Files are in
-    the experiment's order, then by first seed.
+    the experiment's order, then by first seed. Footers are verified here, and the checksums of
+    pages when they are read; the seal of a whole file is not, that would read all of it.
 
     Raises:
         StoreError: if ``root`` is no results folder, or holds no finished unit of those named.
@@ -104,7 +74,7 @@ def dataset(
 
     experiment = store.manifest(root)["experiment"]
     keep_tasks, keep_labels = _wanted(tasks), _wanted(strategies)
-    # The paths themselves are the dataset's: checksums are verified as everywhere else.
+    index = UnitIndex(root)
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     form = ds.ParquetFileFormat(default_fragment_scan_options=options)
     system = fs.LocalFileSystem()
@@ -112,11 +82,13 @@ def dataset(
     for task in filter(keep_tasks, experiment["tasks"]):
         for label in filter(keep_labels, (s["label"] for s in experiment["strategies"])):
             here = (ds.field("task") == task) & (ds.field("strategy") == label)
-            for (first, last), path in sorted(store.unit_files(Path(root), task, label).items()):
+            for (first, last), path in store.apart(Path(root), task, label).items():
+                list(index.parts_of(store.Unit(task, label, first, last), path))  # its footer holds
                 seeds = (ds.field("seed") >= first) & (ds.field("seed") <= last)
                 fragment = form.make_fragment(str(path), system, here & seeds)
                 fragments.append(fragment)
                 schemas.setdefault(task, fragment)
+    index.save()
     if not fragments:
         raise StoreError(f"{root} holds no finished unit of the tasks and strategies asked for")
     try:
@@ -142,6 +114,8 @@ def filtered(
 ) -> tuple[pa.Schema, Iterator[pa.RecordBatch]]:
     """The rows that meet ``where`` (see `condition`), batch by batch, sorted as `store.read` sorts.
 
+    Files that cannot hold any such row are not opened; of the others every byte is verified.
+
     Raises:
         StoreError: if ``root`` is no results folder or damaged, or a column is unknown.
     """
@@ -153,21 +127,25 @@ def filtered(
         known = ", ".join(whole.schema.names)
         raise StoreError(f"no column {unknown[0]!r}; expected some of {known}")
     chosen = None if where is None else condition(where, whole.schema)
-    scanner = whole.scanner(
-        columns=None if columns is None else list(columns),
-        filter=chosen,
-        batch_size=BATCH,
-        batch_readahead=2,
-        fragment_readahead=1,
-    )
+    options: dict[str, Any] = {
+        "columns": None if columns is None else list(columns),
+        "filter": chosen,
+        "batch_size": BATCH,
+        "batch_readahead": 2,
+    }
 
     def batches() -> Iterator[pa.RecordBatch]:
-        try:
-            yield from (batch for batch in scanner.to_batches() if batch.num_rows)
-        except (OSError, pa.ArrowException) as error:
-            raise StoreError(f"{root} is damaged: {str(error).splitlines()[0]}") from error
+        for fragment in whole.get_fragments(chosen):
+            path = Path(fragment.path)
+            if problem := store.damage(path):
+                raise unit_file.damaged(path, ValueError(problem))
+            try:
+                found = fragment.scanner(schema=whole.schema, **options).to_batches()
+                yield from (batch for batch in found if batch.num_rows)
+            except (OSError, pa.ArrowException) as error:
+                raise unit_file.damaged(path, error) from error
 
-    return scanner.projected_schema, batches()
+    return whole.scanner(**options).projected_schema, batches()
 
 
 _TERM = re.compile(r"\s*(\w+)\s*(<=|>=|==|!=|<|>|=)\s*('[^']*'|[-+.\w]+)\s*")

@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import store
+from . import store, unit_file
 from .errors import StoreError
 from .store import Unit
 
@@ -38,9 +38,11 @@ class Part(NamedTuple):
 
 
 class _Footer(NamedTuple):
+    """Parts have first seed, last seed, rows and fingerprint; ``said`` is the rest it says."""
+
     size: int
     parts: list[tuple[int, int, int, str]]
-    """First seed, last seed, rows and fingerprint of each."""
+    said: dict[str, Any]
 
 
 class UnitIndex:
@@ -48,6 +50,7 @@ class UnitIndex:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
+        self._manifest = store.manifest(root)
         self._known: dict[str, list[Any]] = _load(self.root / NAME)
         self._met: dict[str, list[Any]] = {}
         self._changed = False
@@ -56,18 +59,21 @@ class UnitIndex:
         """The units of a task and strategy as they were written, by first seed.
 
         Raises:
-            StoreError: if a unit's file is damaged.
+            StoreError: if a unit's footer is damaged, a file does not belong where it lies, or
+                two hold the same seeds.
         """
-        for (first, last), path in sorted(store.unit_files(self.root, task, label).items()):
+        for (first, last), path in store.apart(self.root, task, label).items():
             yield from self.parts_of(Unit(task, label, first, last), path)
 
     def parts_of(self, unit: Unit, path: Path) -> Iterator[Part]:
         """The units in the file of ``unit``: itself, or those that were joined.
 
         Raises:
-            StoreError: if the file is damaged.
+            StoreError: if its footer is damaged, or it does not belong where it lies.
         """
         footer = self._footer(path)
+        if problem := unit_file.misfit(self._manifest, unit, footer.said):
+            raise unit_file.damaged(path, ValueError(problem))
         start = 0
         for first, last, rows, fingerprint in footer.parts:
             one = Unit(unit.task, unit.label, first, last)
@@ -83,10 +89,10 @@ class UnitIndex:
         key = [facts.st_size, facts.st_mtime_ns, facts.st_ino]
         known = self._known.get(name)
         if known is None or known[:3] != key:
-            known = [*key, _read(path)]
+            known = [*key, *_read(path)]
             self._changed = True
         self._met[name] = known
-        return _Footer(key[0], known[3])
+        return _Footer(key[0], known[3], known[4])
 
     def save(self) -> None:
         """Keep what was read. A folder that cannot be written is left as it is."""
@@ -104,7 +110,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
     try:
         found = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, list[Any]] = found["files"] if found["version"] == _VERSION else {}
-        return {name: entry for name, entry in files.items() if len(entry) == 4}
+        return {name: entry for name, entry in files.items() if len(entry) == 5}
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
@@ -113,32 +119,26 @@ def _write(path: Path, text: str) -> None:
     path.write_text(text, encoding="utf-8")
 
 
-def _read(path: Path) -> list[tuple[int, int, int, str]]:
-    """The parts that a unit's file names in its footer.
+def _read(path: Path) -> tuple[list[tuple[int, int, int, str]], dict[str, Any]]:
+    """The parts that a unit's file names in its footer, and what else it says of itself.
 
     Raises:
         StoreError: if the file is damaged, or it does not hold the parts that it names.
     """
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     name = store.BLOCK.fullmatch(path.name)
     if name is None:
         raise StoreError(f"{path} is not named as a unit is")
+    about, rows = unit_file.footer(path)
+    first, last = int(name[1]), int(name[2])
     try:
-        footer = pq.read_metadata(path)
-        said = json.loads((footer.metadata or {}).get(b"nasarena", b"{}"))
-    except (OSError, ValueError, pa.ArrowException) as error:
-        raise store.damaged(path, error) from error
-    whole = (int(name[1]), int(name[2]), footer.num_rows, str(said.get("fingerprint", "")))
-    parts = [_part(each) for each in said.get("units", [])] or [whole]
-    if (
-        parts[0][0] != whole[0]
-        or parts[-1][1] != whole[1]
-        or sum(part[2] for part in parts) != whole[2]
-    ):
-        raise store.damaged(path, ValueError("it does not hold the units that it names"))
-    return parts
+        parts = [_part(each) for each in about.get("units", [])]
+    except (KeyError, TypeError, ValueError) as error:
+        raise unit_file.damaged(path, ValueError("it names its units badly")) from error
+    parts = parts or [(first, last, rows, str(about.get("fingerprint", "")))]
+    if (parts[0][0], parts[-1][1], sum(part[2] for part in parts)) != (first, last, rows):
+        raise unit_file.damaged(path, ValueError("it does not hold the units that it names"))
+    said = {key: value for key, value in about.items() if key not in ("units", "fingerprint")}
+    return parts, said
 
 
 def _part(said: dict[str, Any]) -> tuple[int, int, int, str]:

@@ -12,7 +12,7 @@ from random import Random
 import pyarrow.parquet as pq
 import pytest
 
-from nasarena.bench import compaction, packed, record, scan, store, verify
+from nasarena.bench import doctor, packed, record, scan, store, unit_file, verify
 from nasarena.bench import experiment as experiments
 from nasarena.bench.compaction import compact
 from nasarena.bench.executor import execute
@@ -152,7 +152,7 @@ class Killed(BaseException):
     pass
 
 
-@pytest.mark.parametrize("moment", range(8))
+@pytest.mark.parametrize("moment", range(7))
 def test_killed_at_any_step_nothing_is_lost_or_counted_twice(results, made, monkeypatch, moment):
     steps = iter(range(100))
 
@@ -168,7 +168,6 @@ def test_killed_at_any_step_nothing_is_lost_or_counted_twice(results, made, monk
 
     counted("unlink", Path)
     counted("replace", Path)
-    counted("_sync", compaction)
     with pytest.raises(Killed):
         compact(results)
     monkeypatch.undo()
@@ -190,7 +189,8 @@ def test_leftovers_of_other_bits_are_kept_and_named(results, made):
         table.column_names.index("loss"), "loss", [table["loss"].to_numpy() + 1]
     )
     left.unlink()
-    pq.write_table(changed.replace_schema_metadata(), left)
+    about = {key: value for key, value in record.about(table).items() if key != "fingerprint"}
+    unit_file.write(left, record.described(changed, about))
     done = compact(results)
     assert "hold the same seeds with other bits" in done.left_out[0]
     assert left.exists()
@@ -210,6 +210,30 @@ def test_a_real_kill(results, made):
         assert seen(results) == seen(made)
     compact(results)
     assert files(results) == ["0-24.parquet"]
+    assert seen(results) == seen(made)
+
+
+def test_doctor_removes_what_was_left_over(results, made):
+    old = store.unit_path(results, Unit(TASK, "random", 0, 6)).read_bytes()
+    compact(results)
+    assert list(doctor.examine(results)) == []
+    left = store.unit_path(results, Unit(TASK, "random", 0, 6))
+    left.write_bytes(old)
+    (finding,) = doctor.examine(results)
+    assert (finding.path, finding.problem) == (left, "left over by a compaction that was killed")
+    finding.mend()
+    assert not left.exists()
+    assert seen(results) == seen(made)
+
+
+def test_below_a_joined_file_that_is_damaged_the_others_count_again(results, made):
+    olds = {path: path.read_bytes() for path in (results / "runs").rglob("*.parquet")}
+    compact(results)
+    whole = store.unit_path(results, Unit(TASK, "random", 0, 24))
+    os.truncate(whole, whole.stat().st_size - 5)
+    for path, data in olds.items():
+        path.write_bytes(data)
+    assert execute(results, plan(), processes=1) == []
     assert seen(results) == seen(made)
 
 
