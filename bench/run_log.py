@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from . import unit_status
 from .store import Unit
@@ -101,10 +101,6 @@ class RunLog:
     def finished(self, done: Done) -> None:
         """A unit ended, as ``done`` says."""
         failed = done.error is not None
-        self._totals["failed" if failed else "finished"] += 1
-        self._totals["queries"] += done.queries
-        self._totals["seconds"] += done.seconds
-        self._totals["cpu_seconds"] += done.cpu_seconds
         facts: dict[str, Any] = {
             "unit": list(done.unit),
             "started": done.started,
@@ -118,6 +114,10 @@ class RunLog:
         if failed:
             facts |= {"error": str(done.error)[:ERROR], "seed": done.seed}
         self._tell("unit-failed" if failed else "unit-finished", **facts)
+        self._totals["failed" if failed else "finished"] += 1
+        self._totals["queries"] += done.queries
+        self._totals["seconds"] += done.seconds
+        self._totals["cpu_seconds"] += done.cpu_seconds
 
     def _tell(self, event: str, **facts: Any) -> None:
         if self._file is None:
@@ -184,11 +184,24 @@ class Tail:
             with self._path.open("rb") as file:
                 inode = os.fstat(file.fileno()).st_ino
                 if inode != self._inode:
+                    yield from self._rest()
                     self._inode, self._place = inode, 0
-                file.seek(self._place)
-                data = file.read()
+                yield from self._read(file)
         except OSError:
             return
+
+    def _rest(self) -> Iterator[dict[str, Any]]:
+        """What was still written to a file that was moved aside since."""
+        try:
+            with self._path.with_suffix(".1.jsonl").open("rb") as file:
+                if os.fstat(file.fileno()).st_ino == self._inode:
+                    yield from self._read(file)
+        except OSError:
+            return
+
+    def _read(self, file: BinaryIO) -> Iterator[dict[str, Any]]:
+        file.seek(self._place)
+        data = file.read()
         whole = data[: data.rfind(b"\n") + 1]
         self._place += len(whole)
         for line in whole.splitlines():
