@@ -1,18 +1,19 @@
-"""A report on 40 million rows: 20 strategies, 20 tasks, 100 seeds, 1,000 queries.
+"""A big results folder listed, filtered, reported and compacted: 20 strategies on 20 tasks.
 
-``python tests/perf/large_report.py FOLDER`` makes the results folder once (minutes, some 2 GB) and
-then says how long ``nasarena report`` takes on it, and how much memory at most.
+``python tests/perf/large_report.py FOLDER --million 100`` makes the folder once (minutes; a million
+rows take 57 MB): runs of 1,000 queries, as many as make so many million rows. Then it says how long
+each command takes on it, and how much memory all its processes take at most.
 """
 
-import resource
+import argparse
 import subprocess
-import sys
 import zlib
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
+from memory import measure
 
 from nasarena.bench import record, store
 from nasarena.bench.store import Unit
@@ -51,7 +52,7 @@ def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
     }
     plan = {
         "schema": store.SCHEMA,
-        "name": "40 million rows",
+        "name": "a big store",
         "experiment": experiment,
         "tasks": dict.fromkeys(tasks, FACTS),
         "packages": {"nasarena": "0"},
@@ -98,19 +99,38 @@ def rows(unit: Unit, queries: int, speed: float) -> pa.Table:
     return record.described(pa.table(columns), about)
 
 
-def main(root: Path) -> None:
+def main(root: Path, million: int, formats: str) -> None:
     if not (root / "manifest.json").exists():
         begin = perf_counter()
-        make(root)
-        print(f"made in {perf_counter() - begin:.0f} s")
-    begin = perf_counter()
-    words = ["nasarena", "report", str(root), "--out", str(root / "report"), *sys.argv[2:]]
-    subprocess.run(words, check=True)
-    took = perf_counter() - begin
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of several processes that are children, the largest one's: they draw, and are small.
-    print(f"{took:.0f} s, {used.ru_utime:.0f} s of CPU, {used.ru_maxrss / 2**20:.2f} GB at most")
+        many, strategies, _, queries = SHAPE
+        make(root, (many, strategies, million * 10**6 // (many * strategies * queries), queries))
+        print(f"made in {perf_counter() - begin:.0f} s", flush=True)
+    where = "validation < -94.99 and step <= 500"
+    columns = "task,strategy,seed,step,validation"
+    found = root.with_name(f"{root.name}-found.parquet")
+    to_file = ["--columns", columns, "--out", str(found)]
+    steps = {
+        "list": ["store", "list", str(root)],
+        "list again": ["store", "list", str(root)],
+        "filter": ["store", "filter", str(root), "--where", where],
+        "filter to a file": ["store", "filter", str(root), "--where", where, *to_file],
+        "report": ["report", str(root), "--format", formats],
+        "compact": ["store", "compact", str(root)],
+        "list, compacted": ["store", "list", str(root)],
+        "filter, compacted": ["store", "filter", str(root), "--where", where],
+        "report, compacted": ["report", str(root), "--format", formats],
+        "status": ["status", str(root)],
+    }
+    for what, words in steps.items():
+        found.unlink(missing_ok=True)
+        print(f"{what}: {measure(['nasarena', *words], stdout=subprocess.DEVNULL)}", flush=True)
+    found.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("folder", type=Path)
+    options.add_argument("--million", type=int, default=40, help="million rows")
+    options.add_argument("--format", default="html,md,csv,tex,png,pdf")
+    given = options.parse_args()
+    main(given.folder, given.million, given.format)
