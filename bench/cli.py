@@ -19,6 +19,7 @@ from . import cli_vault, doctor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError
 from .reproduce_cli import reproduce
+from .retrain_cli import retrain
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(reproduce)
+app.command()(retrain)
 
 app.add_typer(cli_vault.app)
 
