@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, doctor_cli, gate_cli, track_cli
+from . import cli_vault, doctor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError
 from .reproduce_cli import reproduce
@@ -607,6 +607,8 @@ app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
 app.add_typer(track_cli.app, name="track")
+app.add_typer(store_cli.app, name="store")
+app.command()(status_cli.status)
 app.command()(doctor_cli.doctor)
 
 

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 CHECKSUM = "checksum"
-_BLOCK = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)\.parquet")
+BLOCK = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)\.parquet")
 
 
 def _folder_name(text: str) -> str:
@@ -137,12 +137,29 @@ def write_unit(root: Path, unit: Unit, record: pa.Table) -> None:
 
 def unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """The finished units of a task and strategy: (first seed, last seed) -> file."""
-    folder = _unit_folder(root, "runs", task, label)
-    matches = ((_BLOCK.fullmatch(path.name), path) for path in folder.glob("*.parquet"))
+    from .compaction import superseded
+
+    found = all_unit_files(root, task, label)
+    for block in superseded(found):
+        del found[block]
+    return found
+
+
+def error_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+    """The tracebacks of failed units of a task and strategy: (first seed, last seed) -> file."""
+    folder = _unit_folder(root, "errors", task, label)
+    matches = ((re.fullmatch(r"(\d+)-(\d+)\.txt", path.name), path) for path in folder.glob("*"))
     return {(int(m[1]), int(m[2])): path for m, path in matches if m}
 
 
-def _apart(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+def all_unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+    """`unit_files`, with those that a killed compaction has joined but not removed."""
+    folder = _unit_folder(root, "runs", task, label)
+    matches = ((BLOCK.fullmatch(path.name), path) for path in folder.glob("*.parquet"))
+    return {(int(m[1]), int(m[2])): path for m, path in matches if m}
+
+
+def apart(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """`unit_files`, sorted, no two of which hold the same seed."""
     found = dict(sorted(unit_files(root, task, label).items()))
     for (block, path), (following, other) in pairwise(found.items()):
@@ -155,23 +172,15 @@ def _apart(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
 
 
 def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
-    """The fingerprint that each finished unit was written with; reads footers only.
+    """The fingerprint that each unit was written with, also before it was compacted.
 
     Raises:
         StoreError: if the folder is no results folder, a unit's footer is damaged, or a file
             does not belong where it lies.
     """
-    root = Path(root)
-    said = manifest(root)
-    found = {}
-    for task in said["experiment"]["tasks"]:
-        for label in (spec["label"] for spec in said["experiment"]["strategies"]):
-            for (first, last), path in _apart(root, task, label).items():
-                unit = Unit(task, label, first, last)
-                about = unit_file.about(path)
-                _check_place(said, unit, about, path)
-                found[unit] = str(about.get("fingerprint", ""))
-    return found
+    from . import scan
+
+    return {part.unit: part.fingerprint for part in scan.units(root)}
 
 
 def _check_place(said: dict[str, Any], unit: Unit, about: dict[str, Any], path: Path) -> None:
@@ -233,7 +242,7 @@ def read(
     for t, task in enumerate(all_tasks):
         for s, label in enumerate(labels):
             if task in keep_tasks and label in keep_labels:
-                found = _apart(root, task, label)
+                found = apart(root, task, label)
                 files += [(t, s, Unit(task, label, *block), p) for block, p in found.items()]
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         parts = list(pool.map(lambda file: _read_placed(said, file[2], file[3], wanted), files))
