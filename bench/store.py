@@ -12,6 +12,7 @@ A unit whose file exists is done.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import re
@@ -24,6 +25,8 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from ..spaces import bounds
+from ..spaces.table import BadFile
 from . import packed
 from .errors import StoreError
 
@@ -47,10 +50,28 @@ class Unit(NamedTuple):
         return f"{self.task}, {self.label}, seeds {self.first}-{self.last}"
 
 
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST = 200  # bytes; file systems take 255
+
+
 def _folder_name(text: str) -> str:
-    """``text`` as one folder name, readable and never a way out of the results folder."""
-    name = quote(text, safe=" ,+()=_-.")
-    return "%2E" * len(name) if set(name) <= {"."} else name
+    """``text`` as one folder name, readable and never a way out of the results folder.
+
+    Nor one that a file system refuses: what is too long keeps its beginning and a hash.
+    """
+    name = quote(text, safe=" ,+()=_-.", errors="surrogatepass")
+    if not name:
+        return "%"  # or a task "a//b" would share the folder of "a/b"
+    if set(name) <= {"."}:
+        return "%2E" * len(name)
+    if name[-1] in ". ":  # Windows drops them
+        name = f"{name[:-1]}%{ord(name[-1]):02X}"
+    if _RESERVED.fullmatch(name):
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if len(name) > _LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        name = f"{name[: _LONGEST - 17]}~{digest}"
+    return name
 
 
 def _unit_folder(root: Path, kind: str, task: str, label: str) -> Path:
@@ -127,13 +148,29 @@ def manifest(root: str | os.PathLike[str]) -> dict[str, Any]:
             found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{root} is not a results folder: it has no manifest.json") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict) or "schema" not in found:
         raise StoreError(f"{path} is not a manifest of nasarena")
     if found["schema"] != SCHEMA:
         raise StoreError(f"{path} has schema {found['schema']}, this version reads {SCHEMA}")
+    if not _names_units(found.get("experiment")):
+        raise StoreError(f"{path} is damaged: it does not name the tasks and strategies there are")
     return found
+
+
+def _names_units(experiment: Any) -> bool:
+    """Whether a manifest's experiment has what the readers of a store look at."""
+    if not isinstance(experiment, dict):
+        return False
+    tasks, specs = experiment.get("tasks"), experiment.get("strategies")
+    if not isinstance(tasks, list) or not isinstance(specs, list):
+        return False
+    labels = [spec.get("label") if isinstance(spec, dict) else None for spec in specs]
+    names = [*tasks, *labels]
+    return all(type(name) is str for name in names) and all(
+        len(set(some)) == len(some) for some in (tasks, labels)
+    )
 
 
 # The record.
@@ -168,7 +205,7 @@ def damage(path: Path) -> str | None:
 
     try:
         pq.read_metadata(path)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         return str(error).splitlines()[0]
     return None
 
@@ -190,10 +227,17 @@ def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
             for (first, last), path in sorted(unit_files(root, task, label).items()):
                 try:
                     metadata = pq.read_metadata(path).metadata or {}
-                except (OSError, pa.ArrowException) as error:
+                    said = json.loads(metadata.get(b"nasarena", b"{}"))
+                    print_ = str(said.get("fingerprint", ""))
+                except (
+                    OSError,
+                    ValueError,
+                    AttributeError,
+                    RecursionError,
+                    pa.ArrowException,
+                ) as error:
                     raise _damaged(path, error) from error
-                said = json.loads(metadata.get(b"nasarena", b"{}"))
-                found[Unit(task, label, first, last)] = str(said.get("fingerprint", ""))
+                found[Unit(task, label, first, last)] = print_
     return found
 
 
@@ -219,16 +263,48 @@ def read_unit(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
     try:
         # Not read_table: for many small files its set-up takes longer than the reading.
         with pq.ParquetFile(path, page_checksum_verification=True, memory_map=True) as file:
+            bounds.check_parquet(file.metadata, path.stat().st_size, "it")
             unknown = set(columns or ()) - set(file.schema_arrow.names)
             if unknown:
                 raise KeyError(f"no column {', '.join(sorted(unknown))}")
             return file.read(columns=columns, use_threads=False)
-    except (OSError, pa.ArrowException, KeyError) as error:
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         raise _damaged(path, error) from error
 
 
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file from elsewhere, of any columns, its size once read bounded.
+
+    Raises:
+        StoreError: if it is damaged, or would take far more memory than its size explains.
+        OSError: if it cannot be read.
+    """
+    try:
+        return bounds.read_parquet(path)
+    except BadFile as error:
+        raise StoreError(str(error)) from error
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV file from elsewhere, compressed or not, its size once unpacked bounded.
+
+    Raises:
+        StoreError: if it is none, or unpacks to far more than its size explains.
+        FileNotFoundError: if there is none.
+    """
+    import pandas as pd
+
+    try:
+        with bounds.unpacked(path) as file:
+            return pd.read_csv(file)
+    except FileNotFoundError:
+        raise
+    except bounds.UNPACK_ERRORS as error:
+        raise StoreError(f"{path} cannot be read as a table: {error}") from error
+
+
 def _damaged(path: Path, error: Exception) -> StoreError:
-    reason = str(error).splitlines()[0]
+    reason = (str(error).splitlines() or [type(error).__name__])[0]
     return StoreError(
         f"{path} is damaged ({reason}); the same nasarena run sets it aside and runs it again"
     )
