@@ -10,7 +10,8 @@ from typing import Any
 
 # All of these act on a terminal, or turn the text around them; tab and newline do neither.
 _CONTROL = re.compile(
-    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ud800-\udfff]"
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff"
+    r"\ud800-\udfff]"
 )
 _COMMAND = re.compile(r"^([^\S\n]*)::|##(?=\[)", re.MULTILINE)
 

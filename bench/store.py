@@ -113,6 +113,17 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def _stays_inside(root: Path, path: Path) -> None:
+    """Refuse to write through a link within a results folder that leads out of it.
+
+    The folder itself may be a link.
+    """
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise StoreError(
+            f"{path.parent} is, or lies behind, a link that leads out of {root}: remove the link"
+        )
+
+
 # The manifest.
 
 
@@ -129,6 +140,7 @@ def _write_text(path: Path, text: str) -> None:
 def write_error(root: Path, unit: Unit, text: str) -> Path:
     """Keep a failed unit's traceback; returns where."""
     path = error_path(root, unit)
+    _stays_inside(root, path)
     write_atomically(path, lambda temporary: _write_text(temporary, text))
     return path
 
@@ -183,6 +195,7 @@ def write_unit(root: Path, unit: Unit, record: pa.Table) -> None:
     path = unit_path(root, unit)
     if path.exists():
         return
+    _stays_inside(root, path)
     write_atomically(
         path,
         lambda temporary: pq.write_table(

@@ -166,7 +166,8 @@ def markdown(gate: Gate, fail_on: Sequence[Verdict] = (Verdict.REGRESSED, Verdic
     lines = [
         f"### {mark} nasarena gate: {headline(gate)}",
         "",
-        f"{plain(current)} against {plain(baseline)}, alpha {gate.options.alpha:g} over all (Holm).",
+        f"{plain(current)} against {plain(baseline)}, "
+        f"alpha {gate.options.alpha:g} over all (Holm).",
         "",
     ]
     for table in tables(gate):

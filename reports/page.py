@@ -73,7 +73,8 @@ def _document(title: str, body: str) -> str:
     scripts = [_library("uPlot.iife.js"), _own("page_curves.js"), _own("page_script.js")]
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src {' '.join(map(policy_hash, styles))}; script-src {' '.join(map(policy_hash, scripts))}"
+        f"style-src {' '.join(map(policy_hash, styles))}; "
+        f"script-src {' '.join(map(policy_hash, scripts))}"
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'

@@ -150,7 +150,9 @@ def _own(file: str) -> Reader:
 
 
 def _description(folder: Path, data: bytes) -> object:
-    table = _put(folder, "mine.csv", b"width,op,epochs,seed,accuracy,seconds\n1,a,1,0,0.5,1\n2,b,1,0,1,1\n")
+    table = _put(
+        folder, "mine.csv", b"width,op,epochs,seed,accuracy,seconds\n1,a,1,0,0.5,1\n2,b,1,0,1,1\n"
+    )
     return [*find("table").read([table], _put(folder, "d.toml", data), lambda part: None)]
 
 

@@ -23,12 +23,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 sys.path.append(str(Path(__file__).parent))
-import readers  # noqa: E402
+import readers
 
-from nasarena.bench import entry, record, strategy  # noqa: E402
-from nasarena.bench.runner import Budget, run_seed  # noqa: E402
-from nasarena.spaces import nasbench101, nasbench201  # noqa: E402
-from nasarena.spaces.formats.nasbench101 import masked_crc  # noqa: E402
+from nasarena.bench import entry, record, strategy
+from nasarena.bench.runner import Budget, run_seed
+from nasarena.spaces import nasbench101, nasbench201
+from nasarena.spaces.formats.nasbench101 import masked_crc
 
 CORPUS = Path(__file__).parent / "corpus"
 
