@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..spaces import bounds
 from . import seal
 from .atomic import write_atomically
 from .errors import StoreError
@@ -126,6 +127,7 @@ def _parse(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
         raise ValueError(problem)
     # Not read_table: for many small files its set-up takes longer than the reading.
     with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=bool(problem)) as file:
+        bounds.check_parquet(file.metadata, len(data), "it")
         _check_schema(file.schema_arrow)
         unknown = set(columns or ()) - set(file.schema_arrow.names)
         if unknown:
@@ -235,7 +237,7 @@ def footer(path: Path) -> tuple[dict[str, Any], int]:
         if not isinstance(found, dict):
             raise ValueError("its metadata are not what nasarena writes")
         return found, parsed.num_rows
-    except (OSError, pa.ArrowException, ValueError) as error:
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
