@@ -4,6 +4,7 @@ import json
 from functools import partial
 from random import Random
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.torch
@@ -374,7 +375,24 @@ def test_a_table_scores_what_a_supernet_on_other_data_finds(tmp_path):
     assert task.optimum == plain.optimum and not task.in_table
     facts = json.loads(json.dumps(task.facts()))
     assert facts["scored by"] == "nasbench201/cifar10" and facts["supernet"]["data"] == "digits"
+    assert "supernets learn from digits (Alpaydin" in facts["citation"]
     assert task.hash != plain.hash
+
+
+def test_a_supernet_learns_from_cifar_in_a_folder(tmp_path):
+    draw = np.random.default_rng(0)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        records = draw.integers(0, 256, (20, 3073), dtype=np.uint8)
+        records[:, 0] = np.arange(20) % 10
+        records.tofile(tmp_path / f"{name}.bin")
+    setup = LiveSetup(f"cifar10:{tmp_path}", table="nasbench201/cifar10", training=TINY)
+    task = LiveBenchmark({"cifar10": setup}, root=tmp_path).task("mine/cifar10", "cifar10")
+    factory, settings = (
+        registry.strategy_factory("random-weight-sharing"),
+        {"epochs": 1, "paths": 1},
+    )
+    run = run_seed(task, factory, settings, 0, Budget(queries=1))
+    assert len(run) == 1 and task.facts()["supernet"]["data"] == "cifar10"
 
 
 MINE = """
