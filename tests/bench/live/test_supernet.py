@@ -2,6 +2,7 @@
 
 import json
 from functools import partial
+from itertools import chain
 from random import Random
 
 import numpy as np
@@ -58,6 +59,12 @@ def test_a_session_is_a_pure_function_of_its_stream():
     assert all(map(torch.equal, first.weights, again.weights))
     assert first.measure(PATH) == again.measure(PATH)
     assert all(map(torch.equal, first.architecture(), again.architecture()))
+
+
+def test_epochs_may_come_in_several_parts():
+    net = supernets()(Random(0))
+    first, second = trained(net, 2), trained(net, 2)
+    assert len(first) == len(second) == 4 and first != second
 
 
 def test_the_global_generator_is_left_as_it_was():
@@ -260,7 +267,7 @@ def test_a_killed_search_goes_on_and_gives_the_same_record(tmp_path, monkeypatch
 def measuring(problem, rng):
     """Measures after every epoch, and proposes what was best then."""
     net = problem.supernet(rng)
-    for batches in net.epochs(3):
+    for batches in chain(net.epochs(2), net.epochs(1)):
         for train, _ in batches:
             net.descend(net.loss(train, path=problem.space.sample(rng)))
         paths = [problem.space.sample(rng) for _ in range(2)]
