@@ -15,6 +15,7 @@ from .experiment import Experiment, StrategySpec
 from .identity import identity
 from .manifest import open_folder
 from .runner import check_capabilities
+from .store import Unit
 from .units import Done
 from .vault import Vault
 
@@ -109,7 +110,8 @@ def compare(
     run_baselines: bool = True,
     processes: int | None = None,
     formats: tuple[str, ...] = ("html", "md"),
-    started: Callable[[int], None] = lambda units: None,
+    started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
+    saw: Callable[[Unit, int, float], None] = lambda unit, seeds, seconds: None,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> Outcome:
     """Take what is known, run what is missing, judge and write the report.
@@ -123,7 +125,13 @@ def compare(
         experiment if run_baselines else replace(experiment, strategies=experiment.strategies[:1])
     )
     outcomes = execute(
-        root, to_run, processes=processes, vault=vault, started=started, finished=finished
+        root,
+        to_run,
+        processes=processes,
+        vault=vault,
+        started=started,
+        saw=saw,
+        finished=finished,
     )
     curves = {
         task: random_curve.curve(

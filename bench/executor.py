@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import store
+from . import only, store
 from .containment import contained
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
@@ -36,7 +36,13 @@ class Executor(Protocol):
 
 
 class ThisProcess:
-    """One unit after the other, here: for debugging, and where there is one core."""
+    """One unit after the other, here: for debugging, and where there is one core.
+
+    What a unit changes in the process is put back and what it prints is kept, but what ends or
+    blocks a process ends or blocks this one; see docs/reliability.md.
+    """
+
+    width = 1
 
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
         for job in jobs:
@@ -45,11 +51,18 @@ class ThisProcess:
             yield done._replace(output=str(printed))
 
 
-def local(processes: int) -> Executor:
-    """So many processes of this machine; one is this process itself."""
+def local(
+    processes: int, saw: Callable[[Unit, int, float], None] = lambda unit, seeds, seconds: None
+) -> Executor:
+    """So many processes of this machine; one is this process itself.
+
+    So is any number where processes cannot be contained (Windows).
+    """
+    if processes == 1 or os.name != "posix":
+        return ThisProcess()
     from .processes import LocalProcesses
 
-    return LocalProcesses(processes) if processes > 1 else ThisProcess()
+    return LocalProcesses(processes, saw=saw)
 
 
 def _spec(experiment: Experiment, unit: Unit) -> StrategySpec:
@@ -63,15 +76,17 @@ def execute(
     executor: Executor | None = None,
     processes: int | None = None,
     vault: Vault | None = None,
-    started: Callable[[int], None] = lambda units: None,
+    started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
+    saw: Callable[[Unit, int, float], None] = lambda unit, seeds, seconds: None,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
     """Run all units of ``experiment`` that ``root`` does not hold yet.
 
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
-    there are cores. ``started`` is told how many units are to run, ``finished`` what became of
-    each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
-    ``vault`` knows is not run; what was run is kept there.
+    there are cores. ``started`` is told which units are to run and how many at a time (None: not
+    known), ``saw`` how far local processes are with a unit (see `LocalProcesses`), ``finished``
+    what became of each. A unit that fails does not stop the others; why it did and how to run it
+    alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -81,16 +96,16 @@ def execute(
     if vault is not None:
         vault.serve(root, experiment)
     units = list(missing_units(root, experiment))
-    started(len(units))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
     lean = replace(experiment, tasks=(), strategies=())
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
-        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)))
+        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)), saw)
+    started(units, getattr(executor, "width", None))
     outcomes = []
     for done in executor.run(jobs):
         if done.error is not None:
-            store.write_error(root, done.unit, done.traceback or done.error)
+            store.write_error(root, done.unit, only.explained(root, done))
         else:
             store.error_path(root, done.unit).unlink(missing_ok=True)
             if vault is not None:

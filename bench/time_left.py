@@ -113,7 +113,7 @@ class TimeLeft:
 
     def __init__(self, units: Iterable[Unit], workers: int = 1) -> None:
         self._left = dict.fromkeys(units)
-        self._workers = workers
+        self.workers = workers
         self._costs = Costs()
 
     def saw(self, unit: Unit, seeds: int, seconds: float) -> None:
@@ -139,4 +139,4 @@ class TimeLeft:
         known = [seconds for seconds in units if seconds is not None]
         if not known:
             return None
-        return max(sum(known) / self._workers, max(known))
+        return max(sum(known) / self.workers, max(known))
