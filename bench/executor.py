@@ -12,8 +12,9 @@ from . import only, store
 from .containment import contained
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
+from .plan import Plan
 from .store import Unit
-from .units import Done, Job, missing_units, run_unit
+from .units import Done, Job, Watch, missing_units, run_unit
 
 if TYPE_CHECKING:
     from .vault import Vault
@@ -35,6 +36,10 @@ class Executor(Protocol):
         ...
 
 
+def _ignored(unit: Unit, seeds: int, seconds: float) -> None:
+    pass
+
+
 class ThisProcess:
     """One unit after the other, here: for debugging, and where there is one core.
 
@@ -44,22 +49,28 @@ class ThisProcess:
 
     width = 1
 
+    def __init__(self, saw: Callable[[Unit, int, float], None] = _ignored) -> None:
+        self._saw = saw
+
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
-        for job in jobs:
+        plan = Plan(jobs)
+        while plan:
+            job = plan.next()
+            taken: list[float] = []
             with contained() as printed:
-                done = run_unit(job, worker="this process")
+                done = run_unit(job, Watch(taken.append), worker="this process")
+            self._saw(job.unit, len(taken), sum(taken))
+            plan.ended(done)
             yield done._replace(output=str(printed))
 
 
-def local(
-    processes: int, saw: Callable[[Unit, int, float], None] = lambda unit, seeds, seconds: None
-) -> Executor:
+def local(processes: int, saw: Callable[[Unit, int, float], None] = _ignored) -> Executor:
     """So many processes of this machine; one is this process itself.
 
     So is any number where processes cannot be contained (Windows).
     """
     if processes == 1 or os.name != "posix":
-        return ThisProcess()
+        return ThisProcess(saw)
     from .processes import LocalProcesses
 
     return LocalProcesses(processes, saw=saw)
@@ -77,7 +88,7 @@ def execute(
     processes: int | None = None,
     vault: Vault | None = None,
     started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
-    saw: Callable[[Unit, int, float], None] = lambda unit, seeds, seconds: None,
+    saw: Callable[[Unit, int, float], None] = _ignored,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
     """Run all units of ``experiment`` that ``root`` does not hold yet.

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from .store import Unit
 
+_ROUNDS = 4
+"""Strategies are judged by tasks and tasks by strategies, in turns; more turns change little."""
+
 
 class _Seen(NamedTuple):
     seeds: int = 0
@@ -28,6 +31,13 @@ class _Known(NamedTuple):
     labels: dict[str, float]
     factors: dict[str, float]
     overall: float | None
+
+
+def _grouped(entries: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    groups: dict[str, list[float]] = {}
+    for name, value in entries:
+        groups.setdefault(name, []).append(value)
+    return groups
 
 
 def seeds_of(unit: Unit) -> int:
@@ -73,14 +83,21 @@ class Costs:
 
     def of(self, task: str, label: str) -> float | None:
         """The seconds that a seed is expected to take; None while nothing at all was seen."""
-        if self._known is None:
-            self._known = self._judge()
-        pairs, labels, factors, overall = self._known
+        pairs, labels, factors, overall = self._judgement()
         if (task, label) in pairs:
             return pairs[task, label]
         if label in labels:
             return labels[label] * factors.get(task, 1.0)
         return overall
+
+    def knows(self, label: str) -> bool:
+        """Whether anything was seen of a strategy."""
+        return label in self._judgement().labels
+
+    def _judgement(self) -> _Known:
+        if self._known is None:
+            self._known = self._judge()
+        return self._known
 
     def _judge(self) -> _Known:
         totals = dict(self._finished)
@@ -88,15 +105,18 @@ class Costs:
             before = totals.get(unit[:2], _Seen())
             totals[unit[:2]] = _Seen(before.seeds + seeds, before.seconds + seconds)
         pairs = {pair: seen.seconds / seen.seeds for pair, seen in totals.items() if seen.seeds}
-        by_label: dict[str, list[float]] = {}
-        for (_, label), seconds in pairs.items():
-            by_label.setdefault(label, []).append(seconds)
-        labels = {label: fmean(seconds) for label, seconds in by_label.items()}
-        by_task: dict[str, list[float]] = {}
-        for (task, label), seconds in pairs.items():
-            if labels[label] and len(by_label[label]) > 1:
-                by_task.setdefault(task, []).append(seconds / labels[label])
-        factors = {task: fmean(each) for task, each in by_task.items()}
+        labels: dict[str, float] = {}
+        factors: dict[str, float] = {}
+        for _ in range(_ROUNDS):
+            parts = _grouped(
+                (label, s / factors.get(task, 1.0)) for (task, label), s in pairs.items()
+            )
+            labels = {label: fmean(each) for label, each in parts.items()}
+            parts = _grouped(
+                (task, s / labels[label]) for (task, label), s in pairs.items() if labels[label]
+            )
+            # As if each task had been seen once more, taking no more than others.
+            factors = {task: fmean([1.0, *each]) for task, each in parts.items()}
         return _Known(pairs, labels, factors, fmean(labels.values()) if labels else None)
 
     def of_unit(self, unit: Unit) -> float | None:

@@ -107,7 +107,7 @@ def hangs_in_c(problem, rng):
 def hangs_in_numpy(problem, rng):
     """One call that never looks at Python's signal handlers."""
     yield problem.space.sample(rng)
-    np.convolve(np.ones(2**22), np.ones(2**22))
+    np.convolve(np.ones(2**18), np.ones(2**18))
 
 
 @strategy()

@@ -67,10 +67,10 @@ def children():
 
 def test_hanging_units_are_killed_and_say_where_they_hung(tmp_path):
     names = ("hangs_in_c", "hangs_in_numpy", "swallows_everything")
-    done = run(tmp_path, plan(*names, "good", timeout=0.3), width=3)
+    done = run(tmp_path, plan(*names, "good", timeout=0.5), width=3)
     assert done["good"].error is None
     for name in names:
-        assert f"'{name}' on {TASK}, seed 0: no answer within the time-out of 0.3 s" in (
+        assert f"'{name}' on {TASK}, seed 0: no answer within the time-out of 0.5 s" in (
             done[name].error
         )
         assert f"in {name}" in done[name].traceback
@@ -207,7 +207,7 @@ def test_global_generators_are_seeded_for_each_run(tmp_path):
     assert whole.arch.astype(str).nunique() > 5
 
 
-@pytest.mark.parametrize("width", [1, 2, 4])
+@pytest.mark.parametrize("width", [1, 3])
 def test_the_same_bits_in_any_order_by_any_number_with_bad_ones_between(tmp_path, width):
     good = plan("good", "uses_global_random", "depends_on_everything", seeds=10)
     execute(tmp_path / "serial", good, executor=LocalProcesses(1))
