@@ -19,7 +19,7 @@ class Plan:
 
     First comes one unit of each strategy, so that there is something to judge the others by. Then
     come those that are expected to take longest: what is short fills the gaps at the end. Of those
-    that take much the same, what was not tried yet comes first.
+    that take much the same, what was not tried yet comes first; a strategy that fails comes last.
     """
 
     def __init__(self, jobs: Iterable[Job]) -> None:
@@ -48,6 +48,8 @@ class Plan:
     def _urgency(self, unit: Unit) -> tuple[bool, float, float]:
         if unit.label not in self._tried:  # each on another task, so that all are seen soon
             return True, -self._begun.get(unit.task, 0), seeds_of(unit)
+        if self._costs.fails(unit.label):
+            return False, -1.0, 0.0
         seconds = self._costs.of_unit(unit)
         if seconds is None or not self._costs.knows(unit.label):
             return False, inf, seeds_of(unit)  # begun and not heard of: it may be the longest
@@ -62,4 +64,4 @@ class Plan:
         if done.error is None:
             self._costs.ended(done.unit, done.seconds)
         else:
-            self._costs.failed(done.unit)
+            self._costs.failed(done.unit, done.seconds)

@@ -33,7 +33,7 @@ class Progress:
         self._begin = perf_counter()
         self._left = TimeLeft([])
         self._names: set[str] | None = None
-        self._failed = 0
+        self._finished, self._failed = 0, 0
 
     def __enter__(self) -> Progress:
         return self
@@ -53,14 +53,16 @@ class Progress:
         self._bar = progress.Progress(
             progress.TextColumn("{task.description}"),
             progress.BarColumn(),
-            progress.MofNCompleteColumn(),
-            progress.TextColumn("units{task.fields[failed]}{task.fields[left]}"),
+            progress.TextColumn("{task.fields[finished]}/{task.total} units,"),
+            progress.TextColumn("{task.fields[failed]}{task.fields[left]}"),
             console=self._console,
             redirect_stdout=False,
             redirect_stderr=False,
         )
         self._bar.start()
-        self._bar_task = self._bar.add_task("running", total=len(units), failed="", left="")
+        self._bar_task = self._bar.add_task(
+            "running", total=len(units), finished=0, failed="", left=""
+        )
 
     def saw(self, unit: Unit, seeds: int, seconds: float) -> None:
         """A unit is under way; so many of its seeds are finished and took so long together."""
@@ -71,12 +73,14 @@ class Progress:
     def finished(self, done: Done) -> None:
         """A unit has ended."""
         if done.error is not None and not self._quiet:
-            self._console.print(f"failed: {done.unit}: {done.error}", style="red", markup=False)
-            again = f"  alone: {only.command(self._out, done)}"
-            self._console.print(again, markup=False, highlight=False, soft_wrap=True)
+            # Whole lines, ready to be copied.
+            plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
+            self._console.print(f"failed: {done.unit}: {done.error}", style="red", **plain)
+            self._console.print(f"  alone: {only.command(self._out, done)}", **plain)
         if self._bar is None:
             return
         self._failed += done.error is not None
+        self._finished += done.error is None
         self._left.ended(done.unit, done.seconds, failed=done.error is not None)
         if self._names is not None:
             self._names.add(done.worker)
@@ -86,9 +90,9 @@ class Progress:
 
     def _update(self) -> None:
         seconds = self._left.seconds()
-        left = "" if seconds is None else f", {_duration(seconds)} left"
-        failed = f", {self._failed} failed" if self._failed else ""
-        self._bar.update(self._bar_task, failed=failed, left=left)
+        left = "" if seconds is None else f"{_duration(seconds)} left"
+        failed = f"{self._failed} failed, " if self._failed else ""
+        self._bar.update(self._bar_task, finished=self._finished, failed=failed, left=left)
 
     def to_json(self, done: Done) -> dict[str, Any]:
         """A failed unit, for programs."""

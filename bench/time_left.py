@@ -52,6 +52,7 @@ class Costs:
         self._under_way: dict[Unit, _Seen] = {}
         self._finished: dict[tuple[str, str], _Seen] = {}
         self._overheads: list[float] = []
+        self._failures: dict[str, list[float]] = {}
         self._known: _Known | None = None
 
     def saw(self, unit: Unit, seeds: int, seconds: float) -> None:
@@ -72,10 +73,15 @@ class Costs:
         self._finished[unit[:2]] = now
         self._known = None
 
-    def failed(self, unit: Unit) -> None:
-        """A unit was not finished: what it took tells nothing of the others."""
+    def failed(self, unit: Unit, seconds: float) -> None:
+        """A unit was not finished. What it took tells something only of units that all fail."""
         self._under_way.pop(unit, None)
+        self._failures.setdefault(unit.label, []).append(seconds)
         self._known = None
+
+    def fails(self, label: str) -> bool:
+        """Whether all that was seen of a strategy is that it fails."""
+        return label in self._failures and not self.knows(label)
 
     def seen(self, unit: Unit) -> int:
         """How many of the seeds of a unit under way are finished."""
@@ -121,6 +127,8 @@ class Costs:
 
     def of_unit(self, unit: Unit) -> float | None:
         """The seconds that the rest of a unit is expected to take."""
+        if self.fails(unit.label):
+            return fmean(self._failures[unit.label])
         seed = self.of(unit.task, unit.label)
         if seed is None:
             return None
@@ -147,7 +155,7 @@ class TimeLeft:
         """A unit ended after so long."""
         self._left.pop(unit, None)
         if failed:
-            self._costs.failed(unit)
+            self._costs.failed(unit, seconds)
         else:
             self._costs.ended(unit, seconds)
 
