@@ -8,13 +8,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import only, store
+from . import atomic, locks, only, store
 from .containment import contained
 from .experiment import Experiment, StrategySpec
-from .manifest import open_folder
+from .manifest import check_free, open_folder
 from .plan import Plan
+from .run_log import RunLog
 from .store import Unit
 from .units import Done, Job, Watch, missing_units, run_unit
+from .upkeep import set_aside_unsound
 
 if TYPE_CHECKING:
     from .vault import Vault
@@ -98,14 +100,36 @@ def execute(
     known), ``saw`` how far local processes are with a unit (see `LocalProcesses`), ``finished``
     what became of each. A unit that fails does not stop the others; why it did and how to run it
     alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
+    Files that are damaged or do not belong where they lie are set aside and run again. One run
+    holds the folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
             what is finished stays).
     """
-    open_folder(root, experiment)
-    if vault is not None:
-        vault.serve(root, experiment)
+    check_free(root)
+    with locks.held(root):
+        open_folder(root, experiment)
+        atomic.sweep(root)
+        if vault is not None and vault.own is not None:
+            atomic.sweep(vault.own.path)
+        pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
+        set_aside_unsound(root, pairs)
+        if vault is not None:
+            vault.serve(root, experiment)
+        return _execute(root, experiment, executor, processes, vault, started, saw, finished)
+
+
+def _execute(
+    root: Path,
+    experiment: Experiment,
+    executor: Executor | None,
+    processes: int | None,
+    vault: Vault | None,
+    started: Callable[[list[Unit], int | None], None],
+    saw: Callable[[Unit, int, float], None],
+    finished: Callable[[Done], None],
+) -> list[Done]:
     units = list(missing_units(root, experiment))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
     lean = replace(experiment, tasks=(), strategies=())
@@ -114,7 +138,9 @@ def execute(
         executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)), saw)
     started(units, getattr(executor, "width", None))
     outcomes = []
-    for done in executor.run(jobs):
+    log = RunLog(root)
+    log.started(units, getattr(executor, "width", None))
+    for done in log.following(executor.run(jobs)):
         if done.error is not None:
             store.write_error(root, done.unit, only.explained(root, done))
         else:

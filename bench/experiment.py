@@ -131,6 +131,17 @@ def parse(data: dict[str, Any]) -> Experiment:
     return experiment
 
 
+FIXED: dict[str, Any] = {
+    "budget": None,
+    "workers": 1,
+    "noise": None,
+    "duplicates": None,
+    "seed": 0,
+    "lanes": False,
+}
+"""What all units of a results folder have in common, and what a manifest without it means."""
+
+
 def from_manifest(written: dict[str, Any]) -> Experiment:
     """The experiment that a manifest keeps under its key ``experiment``."""
     plain = dict(written)

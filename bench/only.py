@@ -11,7 +11,7 @@ from pathlib import Path
 
 from . import experiment as experiments
 from . import record, store
-from .errors import ExperimentError, UnknownName
+from .errors import ExperimentError, UnknownName, visible
 from .experiment import Experiment
 from .store import Unit
 from .units import Done, compute
@@ -82,8 +82,8 @@ def run(text: str, experiment: Experiment) -> bool:
     try:
         table = compute(replace(experiment, tasks=(), strategies=()), spec, unit)
     except (Exception, SystemExit, KeyboardInterrupt):
-        traceback.print_exc()
-        print(f"failed: {unit}", file=sys.stderr)
+        print(visible(traceback.format_exc()), file=sys.stderr, end="")
+        print(visible(f"failed: {unit}"), file=sys.stderr)
         return False
     print(f"finished: {unit}, {len(table):,} queries, fingerprint {record.fingerprint(table)}")
     return True

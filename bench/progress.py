@@ -10,6 +10,7 @@ from typing import Any
 from rich.console import Console
 
 from . import only
+from .errors import visible
 from .store import Unit
 from .time_left import TimeLeft
 from .units import Done
@@ -75,17 +76,21 @@ class Progress:
         if done.error is not None and not self._quiet:
             # Whole lines, ready to be copied.
             plain: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}
-            self._console.print(f"failed: {done.unit}: {done.error}", style="red", **plain)
-            self._console.print(f"  alone: {only.command(self._out, done)}", **plain)
+            text = visible(f"failed: {done.unit}: {done.error}")
+            self._console.print(text, style="red", **plain)
+            again = visible(f"  alone: {only.command(self._out, done)}")
+            self._console.print(again, **plain)
         if self._bar is None:
             return
+        from rich.markup import escape
+
         self._failed += done.error is not None
         self._finished += done.error is None
         self._left.ended(done.unit, done.seconds, failed=done.error is not None)
         if self._names is not None:
             self._names.add(done.worker)
             self._left.workers = len(self._names)
-        self._bar.update(self._bar_task, advance=1, description=f"{done.unit.label}")
+        self._bar.update(self._bar_task, advance=1, description=escape(visible(done.unit.label)))
         self._update()
 
     def _update(self) -> None:
@@ -143,4 +148,4 @@ def table(rows: list[dict[str, str]]) -> None:
 def _plain(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text)
+    return Text(visible(text))

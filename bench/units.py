@@ -11,10 +11,10 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from . import lane_runner, record, registry, store
-from .containment import UserInterrupt, seed_globals
+from . import lane_runner, record, registry, store, unit_status
+from .containment import UserInterrupt, seed_globals, state_kept
 from .errors import NasarenaError
-from .experiment import Experiment, StrategySpec
+from .experiment import FIXED, Experiment, StrategySpec
 from .runner import run_seed
 from .store import Unit
 from .usage import Usage
@@ -62,15 +62,12 @@ class Done(NamedTuple):
 
 
 def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
-    """The units without a sound file, in blocks of seeds. Damaged files are set aside."""
+    """The units without a file, in blocks of seeds."""
     for task in experiment.tasks:
         for spec in experiment.strategies:
             have: set[int] = set()
-            for (first, last), path in store.unit_files(root, task, spec.label).items():
-                if store.damage(path) is None:
-                    have.update(range(first, last + 1))
-                else:
-                    store.set_aside(path)
+            for first, last in store.unit_files(root, task, spec.label):
+                have.update(range(first, last + 1))
             lanes = lane_runner.lane_form(registry.task(task), spec, experiment) is not None
             size = block_size(experiment.seeds, lanes)
             for start in range(0, experiment.seeds, size):
@@ -125,8 +122,26 @@ class Watch:
             yield
         self.seed = None
         took = (perf_counter() - begin) / len(seeds)
+        unit_status.seeds_finished(len(seeds), took * len(seeds))
         for _ in seeds:
             self._finished(took)
+
+
+def facts(experiment: Experiment, spec: StrategySpec, unit: Unit, data: str) -> dict[str, Any]:
+    """What a unit's file says of itself; ``data`` is the hash of the task's table.
+
+    It is enough to tell whether the file belongs where it lies, and to make a lost manifest anew.
+    """
+    shared = experiment.to_json()
+    return {
+        "task": unit.task,
+        "strategy": spec.name,
+        "label": spec.label,
+        "settings": spec.settings,
+        "seeds": [unit.first, unit.last],
+        "data": data,
+        "experiment": {key: shared[key] for key in FIXED},
+    }
 
 
 def compute(
@@ -140,13 +155,7 @@ def compute(
     watch = watch or Watch()
     task = registry.task(unit.task)
     factory = registry.strategy_factory(spec.name)
-    about = {
-        "task": unit.task,
-        "strategy": spec.name,
-        "label": spec.label,
-        "settings": spec.settings,
-        "data": task.hash,
-    }
+    about = facts(experiment, spec, unit, task.hash)
     seeds = range(unit.first, unit.last + 1)
     if (where := lane_runner.lane_form(task, spec, experiment)) is not None:
         with watch.run(seeds, experiment.timeout * len(seeds)):
@@ -172,7 +181,8 @@ def compute(
 
 
 def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
-    """Run a unit and write its file; whatever its strategy does comes back as an error.
+    """Run a unit and write its file; whatever its strategy does comes back as an error, and what
+    that changed in this process is put back.
 
     That includes ``sys.exit`` and a KeyboardInterrupt: who calls this where Ctrl-C may arrive
     does it within `containment.contained`, which tells them apart.
@@ -182,14 +192,16 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
     """
     watch = watch or Watch()
     used = Usage()
+    root = job.root.absolute()
     try:
-        table = compute(job.experiment, job.spec, job.unit, watch)
+        with unit_status.running(job.root, job.unit, worker), state_kept():
+            table = compute(job.experiment, job.spec, job.unit, watch)
     except UserInterrupt:
         raise
     except BaseException as error:
         said = str(error) if isinstance(error, NasarenaError) else repr(error)
         done = Done(job.unit, error=said, traceback=traceback.format_exc(), seed=watch.seed)
     else:
-        store.write_unit(job.root, job.unit, table)
+        store.write_unit(root, job.unit, table)
         done = Done(job.unit, len(table))
     return done._replace(worker=worker, **used.so_far())

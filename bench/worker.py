@@ -22,7 +22,6 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from .containment import state_kept
 from .errors import StoreError
 from .units import Job, Watch, run_unit
 from .usage import memory
@@ -136,7 +135,7 @@ def _answer(job: Job, board: Board, name: str) -> dict[str, Any]:
     watch = _BoardWatch(board, known=job.spec.name in _known)
     _known.add(job.spec.name)
     try:
-        with state_kept(), _memory_limit(job.experiment.memory):
+        with _memory_limit(job.experiment.memory):
             return {"done": run_unit(job, watch, name)[1:]}
     except StoreError as error:
         return {"store": str(error)}

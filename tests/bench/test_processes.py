@@ -197,6 +197,15 @@ def test_state_does_not_reach_the_next_unit(tmp_path, where):
     assert prints[0] == prints[1]
 
 
+@pytest.mark.parametrize("where", [ThisProcess(), LocalProcesses(1)])
+def test_a_unit_that_changes_folder_is_kept_where_it_belongs(tmp_path, monkeypatch, where):
+    monkeypatch.chdir(tmp_path)
+    (done,) = execute(Path("out"), plan("changes_everything"), executor=where)
+    assert done.error is None
+    assert store.unit_path(tmp_path / "out", done.unit).exists()
+    assert len(store.read("out")) == 15
+
+
 def test_global_generators_are_seeded_for_each_run(tmp_path):
     for name, seeds in (("whole", 6), ("half", 3)):
         random.seed(time.time())
