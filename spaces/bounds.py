@@ -152,9 +152,9 @@ def read_parquet(path: Path) -> pa.Table:
                     raise BadFile(f"{path}: the texts of {name!r} unpack to far more than it")
                 table = table.set_column(number, name, column.cast(column.type.value_type))
         return table
-    except BadFile:
+    except (BadFile, FileNotFoundError, PermissionError):
         raise
-    except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         # Messages of Arrow's may have many lines.
         said = str(error).splitlines() or [type(error).__name__]
         raise BadFile(f"{path}: expected a Parquet file ({said[0]})") from error
