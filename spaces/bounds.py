@@ -157,7 +157,7 @@ def read_parquet(path: Path) -> pa.Table:
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         # Messages of Arrow's may have many lines.
         said = str(error).splitlines() or [type(error).__name__]
-        raise BadFile(f"{path}: expected a Parquet file ({said[0]})") from error
+        raise BadFile(f"{path} is damaged, or no Parquet file ({said[0]})") from error
 
 
 def _decoded(chunk: Any) -> int:
