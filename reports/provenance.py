@@ -69,7 +69,7 @@ def provenance(record: Results) -> Provenance:
             }
         ),
         seeds=_hash([experiment["seed"], *units]),
-        record=_hash([record.units[unit][1] for unit in units]),
+        record=_hash([record.units[unit].fingerprint for unit in units]),
     )
 
 
