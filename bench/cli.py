@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, gate_cli, track_cli
+from . import cli_vault, doctor_cli, gate_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError
 from .reproduce_cli import reproduce
+from .retrain_cli import retrain
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(reproduce)
+app.command()(retrain)
 
 app.add_typer(cli_vault.app)
 
@@ -276,8 +278,9 @@ def _tell(vault: Vault | None) -> None:
 def _write_report(
     results: list[Path], out: Path | None, formats: tuple[str, ...], style: str = "screen"
 ) -> Path:
-    from . import registry
+    from . import atomic, registry
 
+    atomic.sweep(out or results[0] / "report")
     page: Path = registry.load(registry.REPORT)(
         results, out, formats, style=style, tables=registry.random_search, processes=None
     )
@@ -604,6 +607,7 @@ app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
 app.add_typer(track_cli.app, name="track")
+app.command()(doctor_cli.doctor)
 
 
 def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:

@@ -44,6 +44,10 @@ class RunFailed(NasarenaError):
     """A run ended by its strategy's or oracle's fault; names strategy, seed and step."""
 
 
+class WorkerError(NasarenaError):
+    """No process could be started to run units in."""
+
+
 class CheckFailed(NasarenaError, AssertionError):
     """A rule that was not kept: what was expected and what came."""
 

@@ -8,11 +8,13 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import store
+from . import atomic, locks, store
+from .containment import contained
 from .experiment import Experiment, StrategySpec
-from .manifest import open_folder
+from .manifest import check_free, open_folder
 from .store import Unit
 from .units import Done, Job, missing_units, run_unit
+from .upkeep import set_aside_unsound
 
 if TYPE_CHECKING:
     from .vault import Vault
@@ -39,7 +41,9 @@ class ThisProcess:
 
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
         for job in jobs:
-            yield run_unit(job)
+            with contained() as printed:
+                done = run_unit(job, worker="this process")
+            yield done._replace(output=str(printed))
 
 
 def local(processes: int) -> Executor:
@@ -68,15 +72,35 @@ def execute(
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
     there are cores. ``started`` is told how many units are to run, ``finished`` what became of
     each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
-    ``vault`` knows is not run; what was run is kept there.
+    ``vault`` knows is not run; what was run is kept there. Files that are damaged or do not belong
+    where they lie are set aside and run again. One run holds the folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
             what is finished stays).
     """
-    open_folder(root, experiment)
-    if vault is not None:
-        vault.serve(root, experiment)
+    check_free(root)
+    with locks.held(root):
+        open_folder(root, experiment)
+        atomic.sweep(root)
+        if vault is not None and vault.own is not None:
+            atomic.sweep(vault.own.path)
+        pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
+        set_aside_unsound(root, pairs)
+        if vault is not None:
+            vault.serve(root, experiment)
+        return _execute(root, experiment, executor, processes, vault, started, finished)
+
+
+def _execute(
+    root: Path,
+    experiment: Experiment,
+    executor: Executor | None,
+    processes: int | None,
+    vault: Vault | None,
+    started: Callable[[int], None],
+    finished: Callable[[Done], None],
+) -> list[Done]:
     units = list(missing_units(root, experiment))
     started(len(units))
     # What travels is small: a spec and a unit, and of the experiment what all units share.

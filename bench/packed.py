@@ -30,8 +30,6 @@ def pack(root: str | os.PathLike[str], file: Path, *, force: bool = False) -> Pa
         StoreError: if ``file`` is there already (unless ``force``), or ``root`` is no results
             folder, is damaged or holds no finished run.
     """
-    import json
-
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -48,7 +46,7 @@ def pack(root: str | os.PathLike[str], file: Path, *, force: bool = False) -> Pa
         for name in frame.columns
         if name not in LEFT_OUT
     }
-    table = pa.table(columns).replace_schema_metadata({_KEY: json.dumps(manifest)})
+    table = pa.table(columns).replace_schema_metadata({_KEY: store.manifest_json(manifest)})
     # Few values come twice in a small file: streams of bytes take less than a dictionary.
     floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     store.write_atomically(

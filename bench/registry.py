@@ -65,6 +65,10 @@ STRATEGIES: dict[str, str] = {
     "bohb": "nasarena.strategies.bohb:BOHB",
     "dehb": "nasarena.strategies.dehb:DEHB",
     "zero-cost": "nasarena.strategies.zero_cost:ZeroCost",
+    "darts": "nasarena.strategies.darts:darts",
+    "gdas": "nasarena.strategies.gdas:gdas",
+    "spos": "nasarena.strategies.spos:spos",
+    "random-weight-sharing": "nasarena.strategies.random_weight_sharing:random_weight_sharing",
     "nsga2": "nasarena.strategies.nsga2:NSGA2",
     "parego": "nasarena.strategies.parego:ParEGO",
     "nevergrad": "nasarena.strategies.nevergrad_optimizer:Nevergrad",
@@ -90,6 +94,7 @@ GATE = "nasarena.reports.gate_run"
 HISTORY = "nasarena.reports.track"
 REDRAW = "nasarena.reports.redraw:verify_file"
 EXCHANGE = "nasarena.reports.exchange:"
+TRAINING_CURVES = "nasarena.reports.training_curves:write_training_curves"
 
 
 def _announced(group: str) -> dict[str, str]:

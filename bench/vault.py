@@ -27,6 +27,7 @@ from .identity import Identity, identity
 from .manifest import versions
 from .runner import Budget
 from .store import Unit
+from .units import facts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -221,26 +222,20 @@ class Vault:
 
     def _serve(self, root: Path, experiment: Experiment, task_id: str, spec: StrategySpec) -> int:
         have: set[int] = set()
-        for (first, last), path in store.unit_files(root, task_id, spec.label).items():
-            if store.damage(path) is None:
-                have.update(range(first, last + 1))
+        for first, last in store.unit_files(root, task_id, spec.label):
+            have.update(range(first, last + 1))
         missing = set(range(experiment.seeds)) - have
         what = self._identity(experiment, task_id, spec) if missing else None
         if what is None:
             return 0
         found = self.find(what, experiment.budget, missing)
-        about: dict[str, Any] = {
-            "task": task_id,
-            "strategy": spec.name,
-            "label": spec.label,
-            "vault": what.key,
-        }
-        about |= {"settings": spec.settings, "data": registry.task(task_id).table.hash}
         for seeds in stretches(found):
             import pyarrow as pa
 
             table = pa.concat_tables([found[seed] for seed in seeds]).combine_chunks()
             unit = Unit(task_id, spec.label, seeds[0], seeds[-1])
+            about = facts(experiment, spec, unit, registry.task(task_id).hash)
+            about["vault"] = what.key
             store.write_unit(root, unit, record.described(table, about))
         return len(found)
 

@@ -31,10 +31,12 @@ def page(
     tables: Sequence[Table],
     figures: dict[str, bytes],
     best_labels: Sequence[str] | None = None,
+    first: Sequence[Table] = (),
 ) -> str:
     """The whole page; ``figures`` maps the name of each printed figure to a PNG file.
 
-    ``best_labels`` are the strategies to be coloured where there are too many for all.
+    ``best_labels`` are the strategies to be coloured where there are too many for all, ``first``
+    the tables that the page begins with.
 
     Every name in the results is escaped, and a content-security policy names the hash of each
     script and style: a browser runs nothing else and asks nothing of a network.
@@ -45,7 +47,7 @@ def page(
     tasks = list(dict.fromkeys(block.task for block in blocks))
     claims = statements(blocks, labels)
     panels = {
-        "overview": ("Overview", _overview(manifest, blocks, labels, tasks, tables)),
+        "overview": ("Overview", _overview(manifest, blocks, labels, tasks, tables, first)),
         "tasks": ("Tasks", _tasks(manifest, blocks, labels, tasks, claims)),
         "statements": ("Statements", _statements(claims)),
         "tables": ("Tables", "".join(map(_wide, tables))),
@@ -219,6 +221,7 @@ def _overview(
     labels: Sequence[str],
     tasks: Sequence[str],
     tables: Sequence[Table],
+    first: Sequence[Table],
 ) -> str:
     runs = sorted({len(block.seeds) for block in blocks})
     limits = [f"{v:,g} {k}" for k, v in manifest["experiment"]["budget"].items() if v is not None]
@@ -237,7 +240,8 @@ def _overview(
     )
     ranks = "".join(_wide(table) for table in tables if table.name == "average-rank")
     return (
-        f'<dl class="facts">{cards}</dl><div class="controls-here"></div>'
+        f'<dl class="facts">{cards}</dl>{"".join(map(_wide, first))}'
+        '<div class="controls-here"></div>'
         f'<div class="small-multiples">{charts}</div>{_HOW}{ranks}'
     )
 

@@ -251,5 +251,5 @@ def write_verdict(
         raise StoreError(f"{results}: {error}") from error
     if not formats:
         return None, found
-    page = write_report(results, formats=formats, first=found.tables(), figures=False)
+    page = write_report(results, formats=formats, first=found.tables(), focus=label, figures=False)
     return page, found

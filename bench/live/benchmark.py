@@ -16,6 +16,8 @@ from pathlib import Path
 
 from ...spaces import SearchSpace
 from ..errors import UnknownName
+from ..task import Task
+from .supernet_task import SupernetTask
 from .task import SPACES, LiveTask
 from .training import Training
 
@@ -28,11 +30,13 @@ class LiveSetup:
         dataset: as `nasarena.bench.live.data.dataset` takes it: ``digits``, ``text:mine.csv``.
         space: ``"module:attribute"`` of the search space; by the kind of data if left out.
         training: settings.
+        table: id of a task whose table answers in place of training; only supernets train here.
     """
 
     dataset: str
     space: str | None = None
     training: Training = field(default_factory=Training)
+    table: str | None = None
 
 
 KINDS = {"tweets": "text", "reviews": "text", "text": "text"} | {
@@ -60,12 +64,16 @@ class LiveBenchmark:
     def space(self, dataset: str) -> SearchSpace:
         """The search space of a task."""
         setup = self.setups[dataset]
+        if setup.table is not None:
+            return _table(setup.table).space
         kind = KINDS.get(setup.dataset.partition(":")[0], "images")
         module, _, attribute = (setup.space or SPACES[kind]).partition(":")
         found: SearchSpace = getattr(import_module(module), attribute)
         return found
 
-    def task(self, task_id: str, dataset: str, objectives: tuple[str, ...] = ()) -> LiveTask:
+    def task(
+        self, task_id: str, dataset: str, objectives: tuple[str, ...] = ()
+    ) -> LiveTask | SupernetTask:
         """The task with this name.
 
         Raises:
@@ -74,9 +82,17 @@ class LiveBenchmark:
         if dataset not in self.setups:
             raise UnknownName("live task", dataset, self.setups)
         setup = self.setups[dataset]
-        return LiveTask(
-            task_id, setup.dataset, self.space(dataset), setup.training, objectives, self._root
-        )
+        space, root = self.space(dataset), self._root
+        if setup.table is not None:
+            live = LiveTask(task_id, setup.dataset, space, setup.training, (), root)
+            return SupernetTask(task_id, _table(setup.table), live, objectives)
+        return LiveTask(task_id, setup.dataset, space, setup.training, objectives, root)
+
+
+def _table(task_id: str) -> Task:
+    from .. import registry
+
+    return registry.task(task_id)
 
 
 _TEXT = Training(epochs=(1, 2, 4), optimizer="adam", learning_rate=2e-3, weight_decay=1e-2)
@@ -95,6 +111,7 @@ BENCHMARK = LiveBenchmark(
         "digits": LiveSetup("digits"),
         "mnist5k": LiveSetup("mnist5k", training=Training(epochs=(1, 2, 4), augment=True)),
         "digits-cells": LiveSetup("digits", space="nasarena.spaces.nasbench201:SPACE"),
+        "nasbench201-digits": LiveSetup("digits", table="nasbench201/cifar10"),
         "tweets": LiveSetup("tweets", training=_TEXT),
         "reviews": LiveSetup("reviews", training=_TEXT),
         "gettext-de": LiveSetup("gettext:django,de", training=_PAIRS),
