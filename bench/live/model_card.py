@@ -54,9 +54,7 @@ def card(plan: Plan, trained: Sequence[Trained]) -> dict[str, Any]:
             "name": dataset.name,
             "hash": dataset.hash,
             "citation": dataset.citation or "not stated",
-            "examples": {
-                name: len(part.inputs) for name, part in task.objective.parts.items()
-            },
+            "examples": {name: len(part.inputs) for name, part in task.objective.parts.items()},
         },
         "architecture": {
             "space": task.space.name,
@@ -157,7 +155,9 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
     if task.dataset.kind == "pairs":
         found.append("It writes the likeliest token at each step; there is no beam search.")
     if task.device.type == "cuda":
-        found.append("Trained and measured in bfloat16; a GPU's training is not repeatable bit by bit.")
+        found.append(
+            "Trained and measured in bfloat16; a GPU's training is not repeatable bit by bit."
+        )
     return found
 
 
@@ -170,8 +170,7 @@ def shown(summary: dict[str, Any], unit: str) -> str:
     if summary["low"] is None:
         return f"{summary['mean']:.2f}{word} (one seed)"
     return (
-        f"{summary['mean']:.2f}{word}, 95 % interval "
-        f"{summary['low']:.2f} to {summary['high']:.2f}"
+        f"{summary['mean']:.2f}{word}, 95 % interval {summary['low']:.2f} to {summary['high']:.2f}"
     )
 
 

@@ -124,9 +124,7 @@ def test_the_step_ahead_is_the_step_that_is_made(optimizer):
 
 def test_the_rate_is_annealed():
     net = supernets()(Random(0), learning_rate=0.2)
-    rates = [
-        net._optimizer.param_groups[0]["lr"] for batches in net.epochs(4) for _ in batches
-    ]
+    rates = [net._optimizer.param_groups[0]["lr"] for batches in net.epochs(4) for _ in batches]
     assert rates[::2] == pytest.approx([0.2, 0.17071, 0.1, 0.02929], abs=1e-4)
 
 
