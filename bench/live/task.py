@@ -30,8 +30,7 @@ from .training import METRICS, Training
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..types import Supernet
-    from ..types import Proxy
+    from ..types import Proxy, Supernet
     from ..weight_sharing import Search
     from .data import Dataset
     from .proxies import Minibatch
