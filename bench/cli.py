@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, doctor_cli, gate_cli, track_cli
+from . import cli_vault, doctor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
-from .errors import NasarenaError
+from .errors import NasarenaError, json_text, visible
 from .reproduce_cli import reproduce
 from .retrain_cli import retrain
 
@@ -52,7 +52,7 @@ def main() -> None:
     try:
         app()
     except (NasarenaError, ImportError, OSError, UnpicklingError) as error:
-        print(f"nasarena: {error}", file=sys.stderr)
+        print(f"nasarena: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("nasarena: interrupted; what was finished is kept", file=sys.stderr)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json_text(data))
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -257,7 +257,7 @@ def _show_comparison(outcome: Any, progress: Any, as_json: bool) -> None:
     from .progress import table
 
     for shown in outcome.verdict.tables():
-        print(shown.caption)
+        print(visible(shown.caption))
         table([dict(zip(shown.header, row, strict=True)) for row in shown.rows])
     print(f"{outcome.known:,} runs were known and not run again")
     progress.summary(outcome.results, outcome.page, outcome.outcomes)
@@ -272,7 +272,7 @@ def _vault(further: str | None) -> Vault:
 def _tell(vault: Vault | None) -> None:
     """What of the vault was left out, and why."""
     for problem in vault.problems if vault else ():
-        print(f"nasarena: {problem}", file=sys.stderr)
+        print(f"nasarena: {visible(problem)}", file=sys.stderr)
 
 
 def _write_report(
@@ -560,10 +560,10 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _print_finding(finding: Any) -> None:
     if finding.problem is not None:
-        print(f"FAILED  {finding.problem}", flush=True)
+        print(visible(f"FAILED  {finding.problem}"), flush=True)
     else:
         remark = f": {finding.remark}" if finding.remark else ""
-        print(f"passed  {finding.check}{remark}", flush=True)
+        print(visible(f"passed  {finding.check}{remark}"), flush=True)
 
 
 @app.command()
@@ -607,6 +607,8 @@ app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
 app.add_typer(track_cli.app, name="track")
+app.add_typer(store_cli.app, name="store")
+app.command()(status_cli.status)
 app.command()(doctor_cli.doctor)
 
 
@@ -620,7 +622,7 @@ def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
     if as_json:
         _print_json({"file": str(path), "problem": problem})
     else:
-        print(f"{path}: {problem or 'the same as drawn from the record'}")
+        print(visible(f"{path}: {problem or 'the same as drawn from the record'}"))
     if problem:
         raise typer.Exit(1)
 

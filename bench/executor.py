@@ -12,6 +12,7 @@ from . import atomic, locks, store
 from .containment import contained
 from .experiment import Experiment, StrategySpec
 from .manifest import check_free, open_folder
+from .run_log import RunLog
 from .store import Unit
 from .units import Done, Job, missing_units, run_unit
 from .upkeep import set_aside_unsound
@@ -109,7 +110,9 @@ def _execute(
     if executor is None:
         executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)))
     outcomes = []
-    for done in executor.run(jobs):
+    log = RunLog(root)
+    log.started(units, getattr(executor, "width", None))
+    for done in log.following(executor.run(jobs)):
         if done.error is not None:
             store.write_error(root, done.unit, done.traceback or done.error)
         else:

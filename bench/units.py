@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from . import lane_runner, record, registry, store
+from . import lane_runner, record, registry, store, unit_status
 from .containment import UserInterrupt, seed_globals
 from .errors import NasarenaError
 from .experiment import FIXED, Experiment, StrategySpec
@@ -122,6 +122,7 @@ class Watch:
             yield
         self.seed = None
         took = (perf_counter() - begin) / len(seeds)
+        unit_status.seeds_finished(len(seeds), took * len(seeds))
         for _ in seeds:
             self._finished(took)
 
@@ -191,7 +192,8 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
     watch = watch or Watch()
     used = Usage()
     try:
-        table = compute(job.experiment, job.spec, job.unit, watch)
+        with unit_status.running(job.root, job.unit, worker):
+            table = compute(job.experiment, job.spec, job.unit, watch)
     except UserInterrupt:
         raise
     except BaseException as error:

@@ -65,6 +65,7 @@ def card(plan: Plan, trained: Sequence[Trained]) -> dict[str, Any]:
         "flops": good[0].flops,
         "network": about(dataset, task.objective),
         "training": task.training.facts()
+        | {"epochs": list(task.training.epochs)}
         | {"loss": "cross-entropy", "start": "search checkpoint" if plan.weights else "scratch"},
         "seeds": seeds,
         "best": max(good, key=lambda one: one.validation[-1] * (1 if maximize else -1)).replica,
@@ -109,7 +110,7 @@ def _found(plan: Plan) -> dict[str, Any]:
         "choices": list(won.arch),
         "table": plan.searched["hash"],
         "citation": plan.searched["citation"],
-        "rule": "least validation loss among the queries at the most epochs; test was not looked at",
+        "rule": "least validation loss among the queries at the most epochs, test unseen",
     }
 
 
@@ -145,10 +146,10 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
     )
     found = [
         spread,
-        f"The test part has {len(task.objective.parts['test'])} examples; the data's own biases are "
-        "the network's.",
-        "The weights named first are those of the seed with the best validation metric, which that "
-        "metric therefore flatters.",
+        f"The test part has {len(task.objective.parts['test'])} examples; the data's own biases "
+        "are the network's.",
+        "Without a seed, `load` takes the weights with the best validation metric, which "
+        "flatters them.",
     ]
     if plan.searched.get("data") != task.dataset.hash:
         found.append("The architecture was found on other data than it was trained on here.")
@@ -156,7 +157,7 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
         found.append("It writes the likeliest token at each step; there is no beam search.")
     if task.device.type == "cuda":
         found.append(
-            "Trained and measured in bfloat16; a GPU's training is not repeatable bit by bit."
+            "Trained and measured in bfloat16; on a GPU no training is quite like another."
         )
     return found
 

@@ -61,7 +61,7 @@ class SupernetTask(Task):
         return self._scored_by.table
 
     @cached_property
-    def hash(self) -> str:  # type: ignore[override]
+    def hash(self) -> str:
         """Of the table and of all that decides what a supernet comes to."""
         both = f"{self._scored_by.hash}/{self._live.hash}"
         return hashlib.sha256(both.encode()).hexdigest()[:16]

@@ -174,7 +174,7 @@ class LiveTask:
             self.training,
             self.device,
             search,
-            key and self.journal.root / "supernets" / key,
+            None if key is None else self.journal.root / "supernets" / key,
         )
 
     # What is known of an architecture without training it.
