@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import atomic, locks, record, store, unit_file, upkeep
+from . import atomic, compaction, locks, record, store, unit_file, upkeep
 from . import experiment as experiments
 from . import manifest as manifests
 from .errors import NasarenaError, StoreError
@@ -164,7 +164,7 @@ def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
         path
         for task in experiment["tasks"]
         for label in labels
-        for path in store.unit_files(root, task, label).values()
+        for path in store.all_unit_files(root, task, label).values()
     }
     for path in sorted((root / "runs").rglob("*")):
         if path in known or path.is_dir() or ".damaged-" in path.name:
@@ -207,6 +207,11 @@ def _join(root: Path, about: dict[str, Any]) -> None:
 
 
 def _units(root: Path, said: dict[str, Any], task: str, label: str) -> Iterator[Finding]:
+    files = store.all_unit_files(root, task, label)
+    for block in compaction.superseded(files):
+        problem = "left over by a compaction that was killed"
+        mend = partial(compaction.finish, root, task, label)
+        yield Finding(files[block], problem, "remove it", mend)
     unsound = upkeep.unsound(root, said, task, label)
     for path, problem in unsound:
         yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
@@ -225,8 +230,8 @@ def _units(root: Path, said: dict[str, Any], task: str, label: str) -> Iterator[
             yield Finding(path, problem, "seal it", partial(unit_file.write, path, table))
     folder = store.error_path(root, Unit(task, label, 0, 0)).parent
     for path in sorted(folder.glob("*-*.txt")):
-        first, _, last = path.stem.partition("-")
-        if first.isdigit() and last.isdigit() and done.issuperset(range(int(first), int(last) + 1)):
+        begin, _, end = path.stem.partition("-")
+        if begin.isdigit() and end.isdigit() and done.issuperset(range(int(begin), int(end) + 1)):
             problem = "the unit that failed has been finished since"
             yield Finding(path, problem, "remove it", partial(path.unlink, missing_ok=True))
 

@@ -45,7 +45,7 @@ class SmallCells(Task):
     def _supernets(self, search: Search, key: str | None) -> Callable[..., Supernet]:
         from ...spaces.nasbench201_supernet import Supernet as Cells
 
-        training, device = Training(batch=8, device="cpu"), pick_device("cpu")
+        training, device = Training(batch=16, device="cpu"), pick_device("cpu")
         objective = Classification(made_up(), training, device)
         return Supernets(
             self.space.sizes,

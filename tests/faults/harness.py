@@ -12,7 +12,7 @@ from nasarena.bench import record, store, vault, vault_upkeep
 HERE = Path(__file__).parent
 TASK = f"{HERE.parent / 'bench'}/toy.py:BENCHMARK/a"
 LABELS = ("random", "regularized-evolution")
-ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF\n", ".html": b"</html>\n"}
+ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF", ".html": b"-->"}
 
 
 def run_words(root, *, processes=2, labels=LABELS, seeds=20, queries=60):
@@ -29,7 +29,9 @@ def start(words, own_vault, **env):
     """nasarena in a session of its own, as a terminal would start it."""
     return subprocess.Popen(
         [sys.executable, str(HERE / "killed.py"), *words],
-        env=os.environ | {"NASARENA_VAULT": str(own_vault)} | env,
+        env=os.environ
+        | {"NASARENA_VAULT": str(own_vault), "PYTHONPATH": str(HERE / "patched")}
+        | env,
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
@@ -80,7 +82,7 @@ def check(root, own_vault, whole):
             continue
         data = path.read_bytes()
         assert data, path
-        assert data.endswith(ENDS.get(path.suffix, b"")), path
+        assert data.rstrip().endswith(ENDS.get(path.suffix, b"")), path
         if path.suffix == ".json":
             json.loads(data)
     for found in vault_upkeep.entries([vault.Folder(own_vault)]):

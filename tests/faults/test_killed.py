@@ -44,8 +44,16 @@ def same(root, undisturbed):
     assert not list(root.rglob("*.damaged-*"))
 
 
-@pytest.mark.parametrize("place", PLACES)
-@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize(
+    ("point", "place"),
+    [
+        *((point, "unit") for point in POINTS),
+        ("half", "manifest"),
+        ("synced", "manifest"),
+        ("written", "vault"),
+        ("renamed", "vault"),
+    ],
+)
 def test_killed_at_a_chosen_point(tmp_path, own_vault, undisturbed, point, place):
     root = tmp_path / "results"
     fault = f"{point} {PLACES[place]} SIGKILL"
@@ -93,7 +101,7 @@ def rounds(folder, own_vault, undisturbed, count, seed, told=lambda line: None):
     rng = Random(seed)
     whole = harness.bits(undisturbed)
     seen, kills, finished, number = Counter(), 0, 0, 0
-    lasts = {"run": 4.0, "report": 8.0}
+    lasts = {"run": 3.0, "report": 6.0}
     root, kept = folder / "0", {}
     while kills < count:
         reporting = len(kept) == len(whole)
@@ -114,6 +122,8 @@ def rounds(folder, own_vault, undisturbed, count, seed, told=lambda line: None):
         kept = there
         if alive:
             kills += 1
+            # So that a slower machine comes to an end too: as long as was seen, and longer.
+            lasts[kind] = max(lasts[kind], 1.25 * moment)
             seen[f"{kind}, {name}: {harness.where(trace)}"] += 1
         else:
             lasts[kind] = (lasts[kind] + time.monotonic() - begin) / 2
@@ -134,8 +144,8 @@ def rounds(folder, own_vault, undisturbed, count, seed, told=lambda line: None):
 
 
 def test_killed_at_random_moments(tmp_path, own_vault, undisturbed):
-    seen, _ = rounds(tmp_path, own_vault, undisturbed, count=3, seed=1)
-    assert seen.total() == 3
+    seen, _ = rounds(tmp_path, own_vault, undisturbed, count=2, seed=1)
+    assert seen.total() == 2
 
 
 @pytest.mark.faults
