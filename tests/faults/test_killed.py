@@ -72,8 +72,13 @@ def test_killed_at_a_chosen_point(tmp_path, own_vault, undisturbed, point, place
 
 @pytest.mark.faults
 @pytest.mark.parametrize("place", [*PLACES, "report"])
-@pytest.mark.parametrize("point", POINTS)
-@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+@pytest.mark.parametrize(
+    ("point", "name"),
+    [
+        *((point, "SIGKILL") for point in POINTS),
+        *((point, name) for point in ("half", "synced") for name in ("SIGINT", "SIGTERM")),
+    ],
+)
 def test_killed_at_a_chosen_point_by_processes(
     tmp_path, own_vault, undisturbed, point, place, name
 ):
