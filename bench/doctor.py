@@ -179,6 +179,10 @@ def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
         if problem := store.misfit(said, unit, about):
             yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
             continue
+        if unit.task in experiment["tasks"] and unit.label in labels:
+            problem = "another file holds the same seeds"
+            yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
+            continue
         what = "task" if unit.task not in experiment["tasks"] else "strategy"
         problem = f"the manifest does not name its {what}"
         yield Finding(path, problem, "add it to the manifest", partial(_join, root, about))
