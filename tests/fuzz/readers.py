@@ -16,7 +16,19 @@ from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 
-from nasarena.bench import entry, experiment, packed, random_curve, store, vault
+from nasarena.bench import (
+    doctor,
+    entry,
+    experiment,
+    locks,
+    packed,
+    random_curve,
+    run_log,
+    store,
+    unit_index,
+    unit_status,
+    vault,
+)
 from nasarena.bench.errors import NasarenaError
 from nasarena.reports import exchange, history, provenance
 from nasarena.spaces import cache as table_cache
@@ -30,6 +42,7 @@ toy = importlib.import_module("toy")
 EXPECTED = (NasarenaError, BadFile, UnpicklingError, OSError)
 """What the command line explains in one line (see `nasarena.bench.cli.main`), and `BadFile`."""
 
+CORPUS = Path(__file__).parent / "corpus"
 Reader = Callable[[Path, bytes], object]
 TASK, LABEL = "toy/a", "random"
 
@@ -70,6 +83,22 @@ def _unit(folder: Path, data: bytes) -> object:
     with suppress(store.StoreError):
         store.fingerprints(folder)
     return store.read(folder)
+
+
+def _beside_units(folder: Path, data: bytes) -> object:
+    """What a run leaves beside its results: its log, its index, what is under way, who holds it."""
+    store.write_manifest(folder, plain_manifest())
+    unit = (CORPUS / "unit" / "seed-1").read_bytes()
+    _put(folder, f"runs/{TASK}/{LABEL}/0-1.parquet", unit)
+    _put(folder, f"{run_log.FOLDER}/a.jsonl", data)
+    _put(folder, f"{unit_status.FOLDER}/a.json", data)
+    _put(folder, unit_index.NAME, data)
+    _put(folder, locks.HOLDER, data)
+    index = unit_index.UnitIndex(folder)
+    place = store.unit_path(folder, store.Unit(TASK, LABEL, 0, 1))
+    said = [*run_log.events(folder / run_log.FOLDER / "a.jsonl")], locks.holder(folder)
+    parts = [*index.parts_of(store.Unit(TASK, LABEL, 0, 1), place)]
+    return said, parts, unit_status.under_way(folder), [*doctor.examine(folder)]
 
 
 def _packed(folder: Path, data: bytes) -> object:
@@ -200,6 +229,7 @@ READERS: dict[str, Reader] = {
     "experiment": _experiment,
     "manifest": _manifest,
     "unit": _unit,
+    "beside-units": _beside_units,
     "packed": _packed,
     "vault-entry": _vault_entry,
     "vault-index": _vault_index,
