@@ -82,7 +82,7 @@ def _manifest(root: Path) -> Iterator[Finding]:
 def _is_newer(path: Path) -> bool:
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return isinstance(schema, int) and schema > store.SCHEMA
 

@@ -98,7 +98,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return _parse(data, columns)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -168,6 +168,7 @@ def pieces(
             yield from (table.slice(start, rows) for start, rows in spans)
             return
         with pq.ParquetFile(pa.BufferReader(data)) as file:
+            bounds.check_parquet(file.metadata, len(data), "it")
             _check_schema(file.schema_arrow)
             unknown = set(columns or ()) - set(file.schema_arrow.names)
             if unknown:
@@ -178,7 +179,7 @@ def pieces(
                 yield table.slice(start - before, rows)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -286,7 +287,7 @@ def damage(path: Path) -> str | None:
             return problem
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         return reason(error)
     return None
 
