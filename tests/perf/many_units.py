@@ -13,7 +13,7 @@ from time import perf_counter
 from large_report import rows
 
 from nasarena.bench import experiment as experiments
-from nasarena.bench import manifest, store
+from nasarena.bench import manifest, registry, store
 from nasarena.bench.store import Unit
 
 TASKS = ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench-graph/cora")
@@ -39,10 +39,11 @@ def make(root: Path) -> None:
     """The store, every unit of it finished."""
     experiment = plan()
     for task in experiment.tasks:
+        data = registry.task(task).hash
         for spec in experiment.strategies:
             for first in range(0, experiment.seeds, SEEDS):
                 unit = Unit(task, spec.label, first, first + SEEDS - 1)
-                store.write_unit(root, unit, rows(unit, QUERIES, 1.0))
+                store.write_unit(root, unit, rows(unit, QUERIES, 1.0, data))
     store.write_manifest(root, manifest.new(experiment))
 
 
