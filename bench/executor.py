@@ -8,13 +8,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import atomic, locks, store
+from . import atomic, locks, only, store
 from .containment import contained
 from .experiment import Experiment, StrategySpec
 from .manifest import check_free, open_folder
+from .plan import Plan
 from .run_log import RunLog
 from .store import Unit
-from .units import Done, Job, missing_units, run_unit
+from .units import Done, Job, Watch, missing_units, run_unit
 from .upkeep import set_aside_unsound
 
 if TYPE_CHECKING:
@@ -37,21 +38,44 @@ class Executor(Protocol):
         ...
 
 
+def _ignored(unit: Unit, seeds: int, seconds: float) -> None:
+    pass
+
+
 class ThisProcess:
-    """One unit after the other, here: for debugging, and where there is one core."""
+    """One unit after the other, here: for debugging, and where there is one core.
+
+    What a unit changes in the process is put back and what it prints is kept, but what ends or
+    blocks a process ends or blocks this one; see docs/reliability.md.
+    """
+
+    width = 1
+
+    def __init__(self, saw: Callable[[Unit, int, float], None] = _ignored) -> None:
+        self._saw = saw
 
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
-        for job in jobs:
+        plan = Plan(jobs)
+        while plan:
+            job = plan.next()
+            taken: list[float] = []
             with contained() as printed:
-                done = run_unit(job, worker="this process")
+                done = run_unit(job, Watch(taken.append), worker="this process")
+            self._saw(job.unit, len(taken), sum(taken))
+            plan.ended(done)
             yield done._replace(output=str(printed))
 
 
-def local(processes: int) -> Executor:
-    """So many processes of this machine; one is this process itself."""
+def local(processes: int, saw: Callable[[Unit, int, float], None] = _ignored) -> Executor:
+    """So many processes of this machine; one is this process itself.
+
+    So is any number where processes cannot be contained (Windows).
+    """
+    if processes == 1 or os.name != "posix":
+        return ThisProcess(saw)
     from .processes import LocalProcesses
 
-    return LocalProcesses(processes) if processes > 1 else ThisProcess()
+    return LocalProcesses(processes, saw=saw)
 
 
 def _spec(experiment: Experiment, unit: Unit) -> StrategySpec:
@@ -65,16 +89,19 @@ def execute(
     executor: Executor | None = None,
     processes: int | None = None,
     vault: Vault | None = None,
-    started: Callable[[int], None] = lambda units: None,
+    started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
+    saw: Callable[[Unit, int, float], None] = _ignored,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
     """Run all units of ``experiment`` that ``root`` does not hold yet.
 
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
-    there are cores. ``started`` is told how many units are to run, ``finished`` what became of
-    each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
-    ``vault`` knows is not run; what was run is kept there. Files that are damaged or do not belong
-    where they lie are set aside and run again. One run holds the folder, another one waits for it.
+    there are cores. ``started`` is told which units are to run and how many at a time (None: not
+    known), ``saw`` how far local processes are with a unit (see `LocalProcesses`), ``finished``
+    what became of each. A unit that fails does not stop the others; why it did and how to run it
+    alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
+    Files that are damaged or do not belong where they lie are set aside and run again. One run
+    holds the folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -90,7 +117,7 @@ def execute(
         set_aside_unsound(root, pairs)
         if vault is not None:
             vault.serve(root, experiment)
-        return _execute(root, experiment, executor, processes, vault, started, finished)
+        return _execute(root, experiment, executor, processes, vault, started, saw, finished)
 
 
 def _execute(
@@ -99,22 +126,23 @@ def _execute(
     executor: Executor | None,
     processes: int | None,
     vault: Vault | None,
-    started: Callable[[int], None],
+    started: Callable[[list[Unit], int | None], None],
+    saw: Callable[[Unit, int, float], None],
     finished: Callable[[Done], None],
 ) -> list[Done]:
     units = list(missing_units(root, experiment))
-    started(len(units))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
     lean = replace(experiment, tasks=(), strategies=())
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
-        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)))
+        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)), saw)
+    started(units, getattr(executor, "width", None))
     outcomes = []
     log = RunLog(root)
     log.started(units, getattr(executor, "width", None))
     for done in log.following(executor.run(jobs)):
         if done.error is not None:
-            store.write_error(root, done.unit, done.traceback or done.error)
+            store.write_error(root, done.unit, only.explained(root, done))
         else:
             store.error_path(root, done.unit).unlink(missing_ok=True)
             if vault is not None:
