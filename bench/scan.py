@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import store, unit_file
 from .errors import StoreError
-from .unit_index import Part, UnitIndex
+from .unit_index import Part as Part
+from .unit_index import UnitIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa

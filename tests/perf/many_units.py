@@ -11,6 +11,7 @@ from pathlib import Path
 from time import perf_counter
 
 from large_report import rows
+from memory import measure
 
 from nasarena.bench import experiment as experiments
 from nasarena.bench import manifest, registry, store
@@ -70,12 +71,9 @@ def main(root: Path) -> None:
         "finding that nothing is missing": [sys.executable, "-c", RESUME, str(root)],
     }
     for what, words in commands.items():
+        (root / ".index.json").unlink(missing_ok=True)
         for turn in ("first", "again"):
-            if turn == "first":
-                (root / ".index.json").unlink(missing_ok=True)
-            begin = perf_counter()
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-            print(f"{what}, {turn}: {perf_counter() - begin:.2f} s")
+            print(f"{what}, {turn}: {measure(words, stdout=subprocess.DEVNULL)}", flush=True)
 
 
 if __name__ == "__main__":
