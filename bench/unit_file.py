@@ -185,7 +185,8 @@ def pieces(
 
 def _groups(footer: Any, start: int, rows: int) -> tuple[list[int], int]:
     """The row groups that hold these rows, and how many rows come before the first of them."""
-    groups, before, at = [], 0, 0
+    groups: list[int] = []
+    before = at = 0
     for number in range(footer.num_row_groups):
         end = at + footer.row_group(number).num_rows
         if at < start + rows and end > start:
