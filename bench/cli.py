@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, gate_cli, track_cli
+from . import cli_vault, executor_cli, gate_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError
 from .reproduce_cli import reproduce
@@ -90,6 +90,10 @@ def run(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
     ] = None,
+    executor: executor_cli.ExecutorOption = executor_cli.Where.LOCAL,
+    scheduler: executor_cli.SchedulerOption = None,
+    dashboard: executor_cli.DashboardOption = None,
+    store: executor_cli.StoreOption = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     vault: VaultOption = None,
     no_vault: Annotated[
@@ -106,6 +110,8 @@ def run(
         nasarena run first-look.toml --seeds 100 --out results/first-look
 
         nasarena run --tasks 'nasbench201/*' --strategies random,mine.py:mine --queries 300
+
+        nasarena run --executor dask --scheduler tcp://10.0.0.1:8786 --store s3://bucket/results
     """
     from . import experiment as experiments
     from .progress import Progress
@@ -128,7 +134,12 @@ def run(
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
     known = None if no_vault else _vault(vault)
-    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json, known)
+    places: dict[str, Any] = {
+        "mirror": executor_cli.mirror(store, out),
+        "executor": executor_cli.chosen(executor, scheduler, dashboard, processes, store),
+        "processes": processes,
+    }
+    _run(experiment, out, places, Progress(quiet=as_json), no_report, as_json, known)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:
@@ -144,7 +155,7 @@ def _as_file(experiment: Experiment) -> dict[str, Any]:
 def _run(
     experiment: Experiment,
     out: Path,
-    processes: int | None,
+    places: dict[str, Any],
     progress: Any,
     no_report: bool,
     as_json: bool,
@@ -156,7 +167,7 @@ def _run(
         outcomes = execute(
             out,
             experiment,
-            processes=processes,
+            **places,
             vault=vault,
             started=progress.started,
             finished=progress.finished,
@@ -603,6 +614,7 @@ def verify(
 app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
+app.command()(executor_cli.pull)
 app.add_typer(track_cli.app, name="track")
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from . import mirror as mirrors
 from . import store
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
@@ -15,6 +16,7 @@ from .store import Unit
 from .units import Done, Job, missing_units, run_unit
 
 if TYPE_CHECKING:
+    from .mirror import Mirror
     from .vault import Vault
 
 
@@ -60,6 +62,7 @@ def execute(
     executor: Executor | None = None,
     processes: int | None = None,
     vault: Vault | None = None,
+    mirror: Mirror | None = None,
     started: Callable[[int], None] = lambda units: None,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> list[Done]:
@@ -68,7 +71,8 @@ def execute(
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
     there are cores. ``started`` is told how many units are to run, ``finished`` what became of
     each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
-    ``vault`` knows is not run; what was run is kept there.
+    ``vault`` knows is not run; what was run is kept there. What lies at the ``mirror`` is fetched,
+    not run; what was run is put there, by its worker if it did not leave it here.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -77,6 +81,8 @@ def execute(
     open_folder(root, experiment)
     if vault is not None:
         vault.serve(root, experiment)
+    if mirror is not None:
+        mirrors.join(mirror, root, experiment)
     units = list(missing_units(root, experiment))
     started(len(units))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
@@ -89,6 +95,8 @@ def execute(
         if done.error is not None:
             store.write_error(root, done.unit, done.traceback or done.error)
         else:
+            if mirror is not None:
+                mirrors.both_have(mirror, root, done.unit)
             store.error_path(root, done.unit).unlink(missing_ok=True)
             if vault is not None:
                 vault.keep(root, experiment, _spec(experiment, done.unit), done.unit)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
+import os
 import sys
 from fnmatch import fnmatchcase
 from functools import cache
@@ -132,6 +133,25 @@ def _module_from_file(path: Path) -> ModuleType:
     return module
 
 
+def file_place(name: str) -> str | None:
+    """The file of a name of the form ``path/to/file.py:attribute``, as it is written there."""
+    return f"{name.partition('.py:')[0]}.py" if is_file_name(name) else None
+
+
+def shipped(folder: Path, place: str) -> Path:
+    """Where in ``folder`` the copy of a user's file lies that another machine knows as ``place``."""
+    return folder / hashlib.sha256(place.encode()).hexdigest()[:16] / Path(place).name
+
+
+def _path(place: str) -> Path:
+    """The file ``place``, or its copy in ``$NASARENA_FILES``, where a cluster's workers keep it."""
+    if folder := os.environ.get("NASARENA_FILES"):
+        copy = shipped(Path(folder), place)
+        if copy.is_file():
+            return copy
+    return Path(place).expanduser().resolve()
+
+
 def load(where: str) -> Any:
     """The object at ``"package.module:attribute"`` or ``"path/to/file.py:attribute"``.
 
@@ -141,7 +161,7 @@ def load(where: str) -> Any:
     place, _, attribute = where.rpartition(":")
     try:
         if place.endswith(".py"):
-            path = Path(place).expanduser().resolve()
+            path = _path(place)
             if not path.is_file():
                 raise NasarenaError(f"{where}: there is no file {path}")
             module = _module_from_file(path)

@@ -1,0 +1,63 @@
+"""How many units go into one task of a cluster's scheduler."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable
+from math import ceil
+
+from .units import Done, Job
+
+RATE = 200.0
+"""Tasks a second that a scheduler is given at most, a fraction of what it can; see docs/scale.md."""
+LEAST = 0.5
+"""Seconds that a task should take at least, so that handing it over does not count."""
+MOST = 100
+"""Units in a task at most: what is lost with a worker stays small."""
+
+
+class Portions:
+    """Jobs that wait, handed out in portions of about the same duration.
+
+    How long a unit takes is learned from those that ended, by task and strategy; as long as nothing
+    is known, a unit goes alone. Towards the end portions become smaller, so that no worker has
+    much left when the others have nothing.
+    """
+
+    def __init__(self, jobs: Iterable[Job] = ()) -> None:
+        self._waiting = deque(jobs)
+        self._times: dict[tuple[str, str], tuple[float, int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def put_back(self, jobs: Iterable[Job]) -> None:
+        """Jobs that were handed out and did not end: they are next."""
+        self._waiting.extendleft(jobs)
+
+    def learn(self, done: Done) -> None:
+        """Remember how long a unit took."""
+        if done.error is None:
+            key = done.unit.task, done.unit.label
+            seconds, count = self._times.get(key, (0.0, 0))
+            self._times[key] = seconds + done.seconds, count + 1
+
+    def _seconds(self, job: Job) -> float | None:
+        seconds, count = self._times.get((job.unit.task, job.unit.label), (0.0, 0))
+        return seconds / count if count else None
+
+    def take(self, threads: int) -> list[Job]:
+        """The next portion for a cluster that runs so many units at once; empty at the end."""
+        wanted = max(LEAST, threads / RATE)
+        most = min(MOST, max(1, ceil(len(self._waiting) / (2 * max(threads, 1)))))
+        taken: list[Job] = []
+        total = 0.0
+        while self._waiting and len(taken) < most:
+            seconds = self._seconds(self._waiting[0])
+            if taken and (seconds is None or total + seconds > wanted):
+                break
+            taken.append(self._waiting.popleft())
+            if seconds is None:
+                break
+            total += seconds
+        return taken
