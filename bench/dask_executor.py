@@ -19,7 +19,9 @@ try:
     import distributed
     from distributed import Client, KilledWorker, LocalCluster, as_completed
 except ImportError as error:
-    raise ImportError(f'the dask executor needs {error.name}: pip install "nasarena[dask]"') from error
+    raise ImportError(
+        f'the dask executor needs {error.name}: pip install "nasarena[dask]"'
+    ) from error
 
 from . import dask_worker, manifest, registry, store
 from .dask_worker import Desk, Outcome, Refusal, Shared
@@ -106,15 +108,17 @@ class DaskCluster:
             n_workers=1,
             threads_per_worker=self._processes,
             host="127.0.0.1",
-            dashboard_address=self._dashboard,
+            # A port that is free; the dashboard itself is there only if bokeh is installed.
+            dashboard_address=self._dashboard or "127.0.0.1:0",
             silence_logs=logging.ERROR,
         )
 
     def _connected(self, where: Any) -> Client:
         deadline = time.monotonic() + self._patience
+        once = max(1.0, min(10.0, self._patience))
         while True:
             try:
-                return Client(where, set_as_default=False, name="nasarena", timeout=10)
+                return Client(where, set_as_default=False, name="nasarena", timeout=once)
             except (OSError, TimeoutError) as error:
                 if time.monotonic() > deadline:
                     raise ClusterError(

@@ -9,7 +9,7 @@ from math import ceil
 from .units import Done, Job
 
 RATE = 200.0
-"""Tasks a second that a scheduler is given at most, a fraction of what it can; see docs/scale.md."""
+"""Tasks a second that a scheduler is given: a fraction of what it can; see docs/scale.md."""
 LEAST = 0.5
 """Seconds that a task should take at least, so that handing it over does not count."""
 MOST = 100
@@ -54,7 +54,7 @@ class Portions:
         total = 0.0
         while self._waiting and len(taken) < most:
             seconds = self._seconds(self._waiting[0])
-            if taken and (seconds is None or total + seconds > wanted):
+            if taken and (seconds is None or total + seconds / 2 > wanted):
                 break
             taken.append(self._waiting.popleft())
             if seconds is None:

@@ -139,7 +139,7 @@ def file_place(name: str) -> str | None:
 
 
 def shipped(folder: Path, place: str) -> Path:
-    """Where in ``folder`` the copy of a user's file lies that another machine knows as ``place``."""
+    """Where in ``folder`` the copy of a file lies that another machine knows as ``place``."""
     return folder / hashlib.sha256(place.encode()).hexdigest()[:16] / Path(place).name
 
 

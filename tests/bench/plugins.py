@@ -2,6 +2,7 @@
 
 import os
 import random
+import signal
 import sys
 import time
 
@@ -81,3 +82,31 @@ class NotReallyAsynchronous:
 
     def tell(self, observation):
         self.waiting = False
+
+
+@strategy()
+def slow(problem, rng):
+    while True:
+        time.sleep(0.02)
+        yield problem.space.sample(rng)
+
+
+@strategy()
+def kills_its_parent(problem, rng):
+    yield problem.space.sample(rng)
+    os.kill(os.getppid(), 9)
+    time.sleep(60)
+
+
+@strategy()
+def prints(problem, rng):
+    while True:
+        print("x" * 100_000)
+        yield problem.space.sample(rng)
+
+
+@strategy()
+def deaf(problem, rng):
+    yield problem.space.sample(rng)
+    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
+    time.sleep(60)
