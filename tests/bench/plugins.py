@@ -110,3 +110,14 @@ def deaf(problem, rng):
     yield problem.space.sample(rng)
     signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
     time.sleep(60)
+
+
+@strategy()
+def leaves_a_trace(problem, rng):
+    """Writes when it ran, and for which worker, to the file that the environment names."""
+    begin = time.time()
+    for _ in range(5):
+        time.sleep(0.02)
+        yield problem.space.sample(rng)
+    with open(os.environ["TRACE"], "a") as file:
+        file.write(f"{os.getppid()} {begin} {time.time()}\n")
