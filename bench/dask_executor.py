@@ -157,6 +157,9 @@ def _names(spec: StrategySpec) -> list[str]:
 class Campaign:
     """The units of a run and one connection to a scheduler."""
 
+    desk = Desk
+    """What every worker gets."""
+
     def __init__(self, client: Client, shared: Shared, jobs: list[Job]) -> None:
         self._client, self._shared = client, shared
         self._name = f"nasarena-{uuid4().hex}"
@@ -184,7 +187,7 @@ class Campaign:
             ClusterError: if no worker can run a unit.
         """
         try:
-            self._call(self._client.register_plugin, Desk(self._shared), name=self._name)
+            self._call(self._client.register_plugin, self.desk(self._shared), name=self._name)
             while True:
                 self._hand_out()
                 if not self._under_way and not (self._plain or self._live or self._suspects):

@@ -199,7 +199,7 @@ def test_one_live_evaluation_a_gpu(tmp_path, cluster):
 def test_a_worker_without_the_table_gets_no_units(tmp_path, cluster, library):
     (tmp_path / "mine.csv").write_text("a,loss\n" + "".join(f"{i},{i}.5\n" for i in range(9)))
     (tmp_path / "mine.toml").write_text(
-        'name = "mine"\ndecisions = ["a"]\nvalidation = {column = "loss"}\n'
+        'name = "mine"\ndecisions = ["a"]\nvalidation = {column = "loss", direction = "minimize"}\n'
     )
     (task,) = data.import_files(
         "table", [tmp_path / "mine.csv"], describe=tmp_path / "mine.toml"
