@@ -145,7 +145,9 @@ def shared_by(jobs: list[Job], url: str | None) -> Shared:
             files[place] = Path(place).expanduser().read_bytes()
         except OSError as error:
             raise ClusterError(f"cannot send {place} to the workers: {error}") from error
-    tables = {t: registry.task(t).hash for t in tasks if registry.file_place(t) is None}
+    # Of the user's own code and of what trains a worker makes no task in its own process.
+    built = [t for t in tasks if registry.file_place(t) is None and registry.task(t).in_table]
+    tables = {task: registry.task(task).hash for task in built}
     return Shared(jobs[0].experiment, specs, files, tables, manifest.versions(), url)
 
 
@@ -207,6 +209,10 @@ class Campaign:
             return what(*args, **keys)
         except (OSError, TimeoutError, distributed.client.CancelledError) as error:
             raise SchedulerLost(str(error)) from error
+        except ImportError as error:
+            raise ClusterError(
+                f"the scheduler and all workers need nasarena, and what strategies import: {error}"
+            ) from error
 
     # Handing out.
 

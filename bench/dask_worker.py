@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
+from uuid import uuid4
 
 from distributed import WorkerPlugin, get_worker
 
@@ -66,18 +67,25 @@ class Desk(WorkerPlugin):  # type: ignore[misc, unused-ignore]
 
     def setup(self, worker: Any) -> None:
         self._worker = str(worker.address)
-        self._folder = Path(tempfile.mkdtemp(prefix="nasarena-", dir=worker.local_directory))
-        for place, content in self._shared.files.items():
-            copy = registry.shipped(self._folder / "files", place)
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copy.write_bytes(content)
+        self._folder = Path(worker.local_directory) / f"nasarena-{uuid4().hex}"
         self._environment = {"NASARENA_FILES": str(self._folder / "files")}
         self._lock = threading.Lock()
         self._idle: list[Child] = []
         self._all: list[Child] = []
         self._over = False
-        self._unfit: str | None = _other_packages(self._shared.packages)
         self._mirror: Mirror | None = None
+        self._unfit: str | None = _other_packages(self._shared.packages)
+        try:
+            self._write_files()
+        except OSError as error:
+            self._unfit = f"it cannot keep the files of the run: {error}"
+
+    def _write_files(self) -> None:
+        self._folder.mkdir(parents=True)
+        for place, content in self._shared.files.items():
+            copy = registry.shipped(self._folder / "files", place)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(content)
 
     def teardown(self, worker: Any) -> None:
         with self._lock:

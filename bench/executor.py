@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from . import mirror as mirrors
 from . import store
+from .errors import StoreError
 from .experiment import Experiment, StrategySpec
 from .manifest import open_folder
 from .store import Unit
@@ -72,7 +73,7 @@ def execute(
     there are cores. ``started`` is told how many units are to run, ``finished`` what became of
     each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
     ``vault`` knows is not run; what was run is kept there. What lies at the ``mirror`` is fetched,
-    not run; what was run is put there, by its worker if it did not leave it here.
+    not run; what was run is put there, or was by its worker: then it is fetched at the end.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -90,16 +91,26 @@ def execute(
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
         executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)))
-    outcomes = []
+    outcomes, elsewhere = [], []
+
+    def keep(unit: Unit) -> None:
+        store.error_path(root, unit).unlink(missing_ok=True)
+        if vault is not None:
+            vault.keep(root, experiment, _spec(experiment, unit), unit)
+
     for done in executor.run(jobs):
         if done.error is not None:
             store.write_error(root, done.unit, done.traceback or done.error)
+        elif mirror is not None and not store.unit_path(root, done.unit).exists():
+            elsewhere.append(done.unit)  # its worker has put it at the mirror
         else:
             if mirror is not None:
-                mirrors.both_have(mirror, root, done.unit)
-            store.error_path(root, done.unit).unlink(missing_ok=True)
-            if vault is not None:
-                vault.keep(root, experiment, _spec(experiment, done.unit), done.unit)
+                mirror.push(root, done.unit)
+            keep(done.unit)
         outcomes.append(done)
         finished(done)
+    if mirror is not None and (damaged := mirrors.fetch(mirror, root, elsewhere)):
+        raise StoreError(f"{mirror}: {damaged[0]} is damaged there; the same run runs it again")
+    for unit in elsewhere:
+        keep(unit)
     return outcomes

@@ -7,6 +7,7 @@ what lies there is fetched instead of run. Names there are the same as in the fo
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -19,6 +20,9 @@ from .store import Unit
 
 _WHOLE = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "oci", "r2", "s3", "s3a"}
 """File systems whose objects appear whole or not at all, and which cannot rename."""
+
+_AT_ONCE = 16
+"""Files that are fetched at a time: each mostly waits for its answer."""
 
 
 def is_url(text: str) -> bool:
@@ -210,22 +214,22 @@ def join(mirror: Mirror, root: Path, experiment: Experiment) -> int:
                 if store.damage(path) is None
             }
             far = set(mirror.units(task, spec.label))
-            fetched += sum(mirror.fetch(root, unit) for unit in sorted(far - here))
+            lacking = sorted(far - here)
+            fetched += len(lacking) - len(fetch(mirror, root, lacking))
             for unit in sorted(here - far):
                 mirror.push(root, unit)
     return fetched
 
 
-def both_have(mirror: Mirror, root: Path, unit: Unit) -> None:
-    """Copy a finished unit to the side that lacks it.
+def fetch(mirror: Mirror, root: Path, units: list[Unit]) -> list[Unit]:
+    """Copy units into ``root``, several at a time; those that are damaged there come back.
 
     Raises:
-        StoreError: if neither has a sound file of it, or one side cannot be written.
+        StoreError: if one cannot be read, or ``root`` not be written.
     """
-    if store.unit_path(root, unit).exists():
-        mirror.push(root, unit)
-    elif not mirror.fetch(root, unit):
-        raise StoreError(f"{mirror}: {unit} is damaged, though a worker has just put it there")
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        sound = list(pool.map(lambda unit: mirror.fetch(root, unit), units))
+    return [unit for unit, well in zip(units, sound, strict=True) if not well]
 
 
 def _text(written: Any) -> bytes:
@@ -248,14 +252,12 @@ def pull(url: str, root: Path) -> tuple[int, list[Unit]]:
         raise StoreError(f"{root} exists and is not a results folder; choose another")
     else:
         store.write_manifest(root, there)
-    taken, damaged = 0, []
-    for task in there["experiment"]["tasks"]:
-        for spec in there["experiment"]["strategies"]:
-            for unit in mirror.units(task, spec["label"]):
-                if store.unit_path(root, unit).exists():
-                    continue
-                if mirror.fetch(root, unit):
-                    taken += 1
-                else:
-                    damaged.append(unit)
-    return taken, damaged
+    units = [
+        unit
+        for task in there["experiment"]["tasks"]
+        for spec in there["experiment"]["strategies"]
+        for unit in mirror.units(task, spec["label"])
+        if not store.unit_path(root, unit).exists()
+    ]
+    damaged = fetch(mirror, root, units)
+    return len(units) - len(damaged), damaged

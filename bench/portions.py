@@ -14,6 +14,8 @@ LEAST = 0.5
 """Seconds that a task should take at least, so that handing it over does not count."""
 MOST = 100
 """Units in a task at most: what is lost with a worker stays small."""
+ROWS = 500_000
+"""Queries in a task at most: some 20 MB of results, which travel as one."""
 
 
 class Portions:
@@ -26,7 +28,7 @@ class Portions:
 
     def __init__(self, jobs: Iterable[Job] = ()) -> None:
         self._waiting = deque(jobs)
-        self._times: dict[tuple[str, str], tuple[float, int]] = {}
+        self._known: dict[tuple[str, str], tuple[float, int, int]] = {}
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -36,28 +38,31 @@ class Portions:
         self._waiting.extendleft(jobs)
 
     def learn(self, done: Done) -> None:
-        """Remember how long a unit took."""
+        """Remember how long a unit took, and how many queries it had."""
         if done.error is None:
             key = done.unit.task, done.unit.label
-            seconds, count = self._times.get(key, (0.0, 0))
-            self._times[key] = seconds + done.seconds, count + 1
+            seconds, queries, count = self._known.get(key, (0.0, 0, 0))
+            self._known[key] = seconds + done.seconds, queries + done.queries, count + 1
 
-    def _seconds(self, job: Job) -> float | None:
-        seconds, count = self._times.get((job.unit.task, job.unit.label), (0.0, 0))
-        return seconds / count if count else None
+    def _expected(self, job: Job) -> tuple[float, float] | None:
+        """Seconds and queries of a unit; None if none of its kind has ended."""
+        seconds, queries, count = self._known.get((job.unit.task, job.unit.label), (0.0, 0, 0))
+        return (seconds / count, queries / count) if count else None
 
     def take(self, threads: int) -> list[Job]:
         """The next portion for a cluster that runs so many units at once; empty at the end."""
         wanted = max(LEAST, threads / RATE)
         most = min(MOST, max(1, ceil(len(self._waiting) / (2 * max(threads, 1)))))
         taken: list[Job] = []
-        total = 0.0
+        seconds = rows = 0.0
         while self._waiting and len(taken) < most:
-            seconds = self._seconds(self._waiting[0])
-            if taken and (seconds is None or total + seconds / 2 > wanted):
+            known = self._expected(self._waiting[0])
+            if known is None:
+                if not taken:
+                    taken.append(self._waiting.popleft())
+                break
+            if taken and (seconds + known[0] / 2 > wanted or rows + known[1] > ROWS):
                 break
             taken.append(self._waiting.popleft())
-            if seconds is None:
-                break
-            total += seconds
+            seconds, rows = seconds + known[0], rows + known[1]
         return taken

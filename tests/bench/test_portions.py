@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from nasarena.bench.experiment import Experiment, StrategySpec
-from nasarena.bench.portions import LEAST, MOST, RATE, Portions
+from nasarena.bench.portions import LEAST, MOST, RATE, ROWS, Portions
 from nasarena.bench.store import Unit
 from nasarena.bench.units import Done, Job
 
@@ -15,8 +15,8 @@ def jobs(count, label="quick"):
     return [Job(Path("out"), EXPERIMENT, spec, Unit("task", label, i, i)) for i in range(count)]
 
 
-def ended(seconds, label="quick", error=None):
-    return Done(Unit("task", label, 0, 0), 1, seconds, error)
+def ended(seconds, label="quick", error=None, queries=1):
+    return Done(Unit("task", label, 0, 0), queries, seconds, error)
 
 
 def test_a_unit_of_unknown_duration_goes_alone():
@@ -49,6 +49,12 @@ def test_what_is_lost_with_a_worker_stays_small_and_the_end_is_shared_out():
     while len(portions) > 12:
         portions.take(2)
     assert len(portions.take(2)) <= 3
+
+
+def test_results_that_travel_as_one_stay_small():
+    portions = Portions(jobs(4000))
+    portions.learn(ended(1e-6, queries=ROWS // 4))
+    assert len(portions.take(2)) == 4
 
 
 def test_every_job_is_handed_out_once_in_its_order_and_what_is_put_back_comes_next():
