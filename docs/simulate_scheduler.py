@@ -1,10 +1,10 @@
 """What a Dask scheduler can take: a real one, real connections, and workers that only pretend.
 
-    python docs/simulate_scheduler.py --workers 10,100 --tasks 2000
+    python docs/simulate_scheduler.py --workers 10,100 --units 2000
 
 Many workers share a few processes, and their units take no time, so a laptop can stand in for a
-cluster. What is measured is the processor time of the scheduler and of the run itself, per task,
-per byte and per second of doing nothing; rates follow from that for one core that has nothing else
+cluster. What is measured is the processor time of the scheduler and of the run itself, a unit,
+a byte and a second of doing nothing; rates follow from that for one core that has nothing else
 to do. The run is that of ``nasarena run --executor dask``; only the workers' units are not real.
 """
 
@@ -36,17 +36,18 @@ TASK = "nasbench201/cifar10"
 
 
 class Pretender(Desk):
-    """Says at once that a unit is done, and sends as many bytes as the strategy's setting says."""
+    """Says at once that a unit is done; how large it is, and how long it took, is a setting."""
 
     def setup(self, worker: Any) -> None:
-        self._size = self._shared.specs["pretended"].settings["size"]
+        settings = self._shared.specs["pretended"].settings
+        self._size, self._seconds = settings["size"], settings["seconds"]
 
     def teardown(self, worker: Any) -> None:
         pass
 
     def run(self, units: list[Unit]) -> list[Outcome] | Refusal:
-        # As if each had taken long, so that each is a task of its own.
-        return [Outcome(Done(unit, 1, 1e6), os.urandom(self._size)) for unit in units]
+        size, taken = self._size, self._seconds
+        return [Outcome(Done(unit, 1, taken), os.urandom(size)) for unit in units]
 
 
 class Pretended(Campaign):
@@ -73,8 +74,8 @@ def seconds(process: psutil.Process) -> float:
     return float(times.user + times.system)
 
 
-def measure(count: int, tasks: int, size: int, idle: float) -> dict[str, float]:
-    """Run ``tasks`` units of ``size`` bytes on ``count`` workers; processor seconds and rates."""
+def measure(count: int, units: int, size: int, claimed: float, idle: float) -> dict[str, float]:
+    """Run ``units`` of ``size`` bytes on ``count`` workers; processor seconds a unit, and rates."""
     with TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
         started: list[subprocess.Popen[bytes]] = []
 
@@ -101,7 +102,10 @@ def measure(count: int, tasks: int, size: int, idle: float) -> dict[str, float]:
                 begin = seconds(scheduler)
                 time.sleep(idle)
                 resting = (seconds(scheduler) - begin) / idle
-                return {"resting": resting, **_run(client, scheduler, Path(folder), tasks, size)}
+                return {
+                    "resting": resting,
+                    **_run(client, scheduler, Path(folder), units, size, claimed),
+                }
         finally:
             for process in reversed(started):
                 process.kill()
@@ -109,27 +113,30 @@ def measure(count: int, tasks: int, size: int, idle: float) -> dict[str, float]:
 
 
 def _run(
-    client: Client, scheduler: psutil.Process, root: Path, tasks: int, size: int
+    client: Client, scheduler: psutil.Process, root: Path, units: int, size: int, claimed: float
 ) -> dict[str, float]:
-    spec = StrategySpec("random", "pretended", {"size": size})
+    spec = StrategySpec("random", "pretended", {"size": size, "seconds": claimed})
     experiment = Experiment(tasks=(), strategies=())
-    jobs = [Job(root, experiment, spec, Unit(TASK, "pretended", i, i)) for i in range(tasks)]
+    jobs = [Job(root, experiment, spec, Unit(TASK, "pretended", i, i)) for i in range(units)]
     shared = Shared(experiment, {"pretended": spec}, {}, {}, manifest.versions(), None)
     me = psutil.Process()
     before = seconds(scheduler), seconds(me), time.monotonic()
     ended = sum(1 for _ in Pretended(client, shared, jobs).run())
     after = seconds(scheduler), seconds(me), time.monotonic()
-    assert ended == tasks
+    assert ended == units
     used, mine, wall = (b - a for a, b in zip(before, after, strict=True))
-    return {"scheduler": used / tasks, "run": mine / tasks, "rate": tasks / wall}
+    return {"scheduler": used / units, "run": mine / units, "rate": units / wall}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--host", nargs=2, metavar=("ADDRESS", "COUNT"), help=argparse.SUPPRESS)
     parser.add_argument("--workers", default="10,100", help="numbers of workers")
-    parser.add_argument("--tasks", type=int, default=2000, help="tasks a measurement")
-    parser.add_argument("--bytes", default="0,300000", help="bytes that a task sends back")
+    parser.add_argument("--units", type=int, default=2000, help="units a measurement")
+    parser.add_argument("--bytes", default="0,440000", help="bytes that a unit sends back")
+    parser.add_argument(
+        "--seconds", default="5", help="that a unit claims to take: short ones share a task"
+    )
     parser.add_argument("--idle", type=float, default=10.0, help="seconds to watch it do nothing")
     given = parser.parse_args()
     if given.host:
@@ -137,19 +144,19 @@ def main() -> None:
             host(given.host[0], int(given.host[1]))
         return
     print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores, RATE {RATE:g} tasks a second")
-    print(
-        "| workers | bytes | scheduler, at rest | scheduler, a task | the run, a task | tasks/s |"
-    )
+    print("| workers | a unit | scheduler at rest | scheduler a unit | the run a unit | units/s |")
     print("| --- | --- | --- | --- | --- | --- |")
     for count in map(int, given.workers.split(",")):
         for size in map(int, given.bytes.split(",")):
-            found = measure(count, given.tasks, size, given.idle)
-            print(
-                f"| {count:,} | {size:,} | {found['resting']:.1%} of a core "
-                f"| {found['scheduler'] * 1e3:.2f} ms | {found['run'] * 1e3:.2f} ms "
-                f"| {found['rate']:,.0f} |",
-                flush=True,
-            )
+            for claimed in map(float, given.seconds.split(",")):
+                found = measure(count, given.units, size, claimed, given.idle)
+                print(
+                    f"| {count:,} | {size:,} bytes, {claimed:g} s "
+                    f"| {found['resting']:.1%} of a core "
+                    f"| {found['scheduler'] * 1e3:.2f} ms | {found['run'] * 1e3:.2f} ms "
+                    f"| {found['rate']:,.0f} |",
+                    flush=True,
+                )
 
 
 if __name__ == "__main__":

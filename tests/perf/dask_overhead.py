@@ -24,14 +24,14 @@ SEEDS = 5  # a unit: one second each
 @strategy()
 def waits(problem, rng):
     while True:
-        time.sleep(0.1)
+        time.sleep(0.5)
         yield problem.space.sample(rng)
 
 
 @strategy()
 def computes(problem, rng):
     while True:
-        until = time.process_time() + 0.1
+        until = time.process_time() + 0.5
         while time.process_time() < until:
             pass
         yield problem.space.sample(rng)
@@ -47,7 +47,7 @@ def seconds(executor, name, units):
                 for number in range(units)
             ],
             "seeds": SEEDS,
-            "budget": {"queries": 10},
+            "budget": {"queries": 2},
         }
     )
     with tempfile.TemporaryDirectory() as folder:
