@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, executor_cli, gate_cli, track_cli
+from . import cli_vault, doctor_cli, executor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
-from .errors import NasarenaError
+from .errors import NasarenaError, json_text, visible
 from .reproduce_cli import reproduce
+from .retrain_cli import retrain
 
 if TYPE_CHECKING:
     from .experiment import Experiment
@@ -35,6 +36,7 @@ app = typer.Typer(
 
 app.add_typer(data_app, name="data")
 app.command()(reproduce)
+app.command()(retrain)
 
 app.add_typer(cli_vault.app)
 
@@ -50,7 +52,7 @@ def main() -> None:
     try:
         app()
     except (NasarenaError, ImportError, OSError, UnpicklingError) as error:
-        print(f"nasarena: {error}", file=sys.stderr)
+        print(f"nasarena: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("nasarena: interrupted; what was finished is kept", file=sys.stderr)
@@ -58,7 +60,7 @@ def main() -> None:
 
 
 def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json_text(data))
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -266,7 +268,7 @@ def _show_comparison(outcome: Any, progress: Any, as_json: bool) -> None:
     from .progress import table
 
     for shown in outcome.verdict.tables():
-        print(shown.caption)
+        print(visible(shown.caption))
         table([dict(zip(shown.header, row, strict=True)) for row in shown.rows])
     print(f"{outcome.known:,} runs were known and not run again")
     progress.summary(outcome.results, outcome.page, outcome.outcomes)
@@ -281,14 +283,15 @@ def _vault(further: str | None) -> Vault:
 def _tell(vault: Vault | None) -> None:
     """What of the vault was left out, and why."""
     for problem in vault.problems if vault else ():
-        print(f"nasarena: {problem}", file=sys.stderr)
+        print(f"nasarena: {visible(problem)}", file=sys.stderr)
 
 
 def _write_report(
     results: list[Path], out: Path | None, formats: tuple[str, ...], style: str = "screen"
 ) -> Path:
-    from . import registry
+    from . import atomic, registry
 
+    atomic.sweep(out or results[0] / "report")
     page: Path = registry.load(registry.REPORT)(
         results, out, formats, style=style, tables=registry.random_search, processes=None
     )
@@ -568,10 +571,10 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _print_finding(finding: Any) -> None:
     if finding.problem is not None:
-        print(f"FAILED  {finding.problem}", flush=True)
+        print(visible(f"FAILED  {finding.problem}"), flush=True)
     else:
         remark = f": {finding.remark}" if finding.remark else ""
-        print(f"passed  {finding.check}{remark}", flush=True)
+        print(visible(f"passed  {finding.check}{remark}"), flush=True)
 
 
 @app.command()
@@ -616,6 +619,9 @@ app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
 app.command()(executor_cli.pull)
 app.add_typer(track_cli.app, name="track")
+app.add_typer(store_cli.app, name="store")
+app.command()(status_cli.status)
+app.command()(doctor_cli.doctor)
 
 
 def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
@@ -628,7 +634,7 @@ def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
     if as_json:
         _print_json({"file": str(path), "problem": problem})
     else:
-        print(f"{path}: {problem or 'the same as drawn from the record'}")
+        print(visible(f"{path}: {problem or 'the same as drawn from the record'}"))
     if problem:
         raise typer.Exit(1)
 

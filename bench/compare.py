@@ -7,13 +7,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from . import baselines, random_curve, registry, store
+from . import baselines, locks, random_curve, registry, store
 from . import experiment as experiments
 from .errors import ExperimentError, NasarenaError, StoreError
 from .executor import execute
 from .experiment import Experiment, StrategySpec
 from .identity import identity
-from .manifest import open_folder
+from .manifest import check_free, open_folder
 from .runner import check_capabilities
 from .units import Done
 from .vault import Vault
@@ -117,14 +117,16 @@ def compare(
     Raises:
         StoreError: if ``root`` holds something else, or there is nothing to compare.
     """
-    _open(root, experiment)
-    vault.serve(root, experiment)
     to_run = (
         experiment if run_baselines else replace(experiment, strategies=experiment.strategies[:1])
     )
-    outcomes = execute(
-        root, to_run, processes=processes, vault=vault, started=started, finished=finished
-    )
+    check_free(root)
+    with locks.held(root):
+        _open(root, experiment)
+        vault.serve(root, experiment)
+        outcomes = execute(
+            root, to_run, processes=processes, vault=vault, started=started, finished=finished
+        )
     curves = {
         task: random_curve.curve(
             registry.task(task), noise=experiment.noise, duplicates=experiment.duplicates

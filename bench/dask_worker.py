@@ -1,4 +1,4 @@
-"""What runs in a Dask worker: it keeps what all units of a run share, and has units run by a child.
+"""What runs in a Dask worker: it keeps what units of a run share, and has them run by processes.
 
 What units share (the rules of the experiment, the strategies' settings, the user's own files)
 travels once a worker, as a worker plugin, and reaches workers that join later as well. A task of
@@ -20,10 +20,10 @@ from uuid import uuid4
 from distributed import WorkerPlugin, get_worker
 
 from . import manifest, registry, store
-from .child import Child
-from .errors import NasarenaError, StoreError
+from .errors import NasarenaError, StoreError, WorkerError
 from .experiment import Experiment, StrategySpec
 from .mirror import Mirror
+from .processes import LocalProcesses
 from .store import Unit
 from .units import Done, Job
 
@@ -59,8 +59,15 @@ class Outcome(NamedTuple):
     data: bytes | None
 
 
+class Abandoned(Exception):
+    """The run is over, and nobody waits for the unit any more."""
+
+
 class Desk(WorkerPlugin):  # type: ignore[misc, unused-ignore]
-    """A worker's place for one run: its copy of what units share, and children to run them."""
+    """A worker's place for one run: its copy of what units share, and processes to run them.
+
+    They are processes besides the worker's own: it outlives whatever a unit does.
+    """
 
     def __init__(self, shared: Shared) -> None:
         self._shared = shared
@@ -68,10 +75,8 @@ class Desk(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     def setup(self, worker: Any) -> None:
         self._worker = str(worker.address)
         self._folder = Path(worker.local_directory) / f"nasarena-{uuid4().hex}"
-        self._environment = {"NASARENA_FILES": str(self._folder / "files")}
         self._lock = threading.Lock()
-        self._idle: list[Child] = []
-        self._all: list[Child] = []
+        self._idle: list[LocalProcesses] = []
         self._over = False
         self._mirror: Mirror | None = None
         self._unfit: str | None = _other_packages(self._shared.packages)
@@ -90,26 +95,32 @@ class Desk(WorkerPlugin):  # type: ignore[misc, unused-ignore]
     def teardown(self, worker: Any) -> None:
         with self._lock:
             self._over = True
-            children = list(self._all)
-        for child in children:
-            child.kill()
+            idle, self._idle = self._idle, []
+        for process in idle:
+            process.close()
         shutil.rmtree(self._folder, ignore_errors=True)
 
+    def _watch(self, *_: Any) -> None:
+        """Is told now and then how far a unit is; ends it if nobody waits for it."""
+        if self._over:
+            raise Abandoned
+
     @contextmanager
-    def _child(self) -> Iterator[Child]:
-        """A child that no other thread uses; one that was used before is warm."""
+    def _process(self) -> Iterator[LocalProcesses]:
+        """A process that no other thread uses; one that was used before is warm."""
         with self._lock:
-            child = self._idle.pop() if self._idle else Child(self._environment)
-            if child not in self._all:
-                self._all.append(child)
+            process = (
+                self._idle.pop() if self._idle else LocalProcesses(1, saw=self._watch, keep=True)
+            )
         try:
-            yield child
+            yield process
         finally:
             with self._lock:
-                self._idle.append(child)
                 over = self._over
+                if not over:
+                    self._idle.append(process)
             if over:
-                child.kill()
+                process.close()
 
     def run(self, units: list[Unit]) -> list[Outcome] | Refusal:
         """Run units one after the other; a refusal if this worker cannot."""
@@ -121,16 +132,20 @@ class Desk(WorkerPlugin):  # type: ignore[misc, unused-ignore]
                 return Refusal(self._worker, reason, units)
             try:
                 done.append(self._run(unit))
-            except (StoreError, OSError) as error:
+            except Abandoned:
+                break
+            except (WorkerError, StoreError, OSError) as error:
                 return Refusal(self._worker, str(error), units)
         return done
 
     def _run(self, unit: Unit) -> Outcome:
         job_folder = Path(tempfile.mkdtemp(dir=self._folder))
-        job = Job(job_folder, self._shared.experiment, self._shared.specs[unit.label], unit)
+        spec = self._shared.specs[unit.label]
+        job = Job(job_folder, self._shared.experiment, spec, unit, self._folder / "files")
         try:
-            with self._child() as child:
-                done = child.run(job)
+            with self._process() as process:
+                (done,) = process.run([job])
+            done = done._replace(worker=f"{self._worker} {done.worker}")
             if done.error is not None:
                 return Outcome(done, None)
             data = store.unit_path(job_folder, unit).read_bytes()
@@ -144,7 +159,7 @@ class Desk(WorkerPlugin):  # type: ignore[misc, unused-ignore]
         return Outcome(done, None)
 
     def _other_table(self, task: str) -> str | None:
-        """Why this worker cannot answer for a task. The user's own code is left to the child."""
+        """Why this worker cannot answer for a task. The user's own code is left to the process."""
         expected = self._shared.tables.get(task)
         if expected is None:
             return None

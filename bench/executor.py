@@ -8,13 +8,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from . import atomic, locks, store
 from . import mirror as mirrors
-from . import store
+from .containment import contained
 from .errors import StoreError
 from .experiment import Experiment, StrategySpec
-from .manifest import open_folder
+from .manifest import check_free, open_folder
+from .run_log import RunLog
 from .store import Unit
 from .units import Done, Job, missing_units, run_unit
+from .upkeep import set_aside_unsound
 
 if TYPE_CHECKING:
     from .mirror import Mirror
@@ -42,7 +45,9 @@ class ThisProcess:
 
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
         for job in jobs:
-            yield run_unit(job)
+            with contained() as printed:
+                done = run_unit(job, worker="this process")
+            yield done._replace(output=str(printed))
 
 
 def local(processes: int) -> Executor:
@@ -73,17 +78,39 @@ def execute(
     there are cores. ``started`` is told how many units are to run, ``finished`` what became of
     each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
     ``vault`` knows is not run; what was run is kept there. What lies at the ``mirror`` is fetched,
-    not run; what was run is put there, or was by its worker: then it is fetched at the end.
+    not run; what was run is put there, or was by its worker: then it is fetched at the end. Files
+    that are damaged or do not belong where they lie are set aside and run again. One run holds the
+    folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
             what is finished stays).
     """
-    open_folder(root, experiment)
-    if vault is not None:
-        vault.serve(root, experiment)
-    if mirror is not None:
-        mirrors.join(mirror, root, experiment)
+    check_free(root)
+    with locks.held(root):
+        open_folder(root, experiment)
+        atomic.sweep(root)
+        if vault is not None and vault.own is not None:
+            atomic.sweep(vault.own.path)
+        pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
+        set_aside_unsound(root, pairs)
+        if vault is not None:
+            vault.serve(root, experiment)
+        if mirror is not None:
+            mirrors.join(mirror, root, experiment)
+        return _execute(root, experiment, executor, processes, vault, mirror, started, finished)
+
+
+def _execute(
+    root: Path,
+    experiment: Experiment,
+    executor: Executor | None,
+    processes: int | None,
+    vault: Vault | None,
+    mirror: Mirror | None,
+    started: Callable[[int], None],
+    finished: Callable[[Done], None],
+) -> list[Done]:
     units = list(missing_units(root, experiment))
     started(len(units))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
@@ -91,14 +118,17 @@ def execute(
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
         executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)))
-    outcomes, elsewhere = [], []
+    outcomes: list[Done] = []
+    elsewhere: list[Unit] = []
 
     def keep(unit: Unit) -> None:
         store.error_path(root, unit).unlink(missing_ok=True)
         if vault is not None:
             vault.keep(root, experiment, _spec(experiment, unit), unit)
 
-    for done in executor.run(jobs):
+    log = RunLog(root)
+    log.started(units, getattr(executor, "width", None))
+    for done in log.following(executor.run(jobs)):
         if done.error is not None:
             store.write_error(root, done.unit, done.traceback or done.error)
         elif mirror is not None and not store.unit_path(root, done.unit).exists():

@@ -31,7 +31,8 @@ class StrategySpec:
 class Experiment:
     """What is to be run. Every field is a key of the experiment file; see docs/experiment-file.md.
 
-    ``timeout`` is the real time in seconds that one run (one seed) may take. With ``lanes``
+    ``timeout`` is the real time in seconds that one run (one seed) may take, ``memory`` the
+    mebibytes that a unit may take on top of its process; 0 is no limit. With ``lanes``
     strategies that have a lane form run all seeds of a unit at once; see docs/compare.md.
     """
 
@@ -45,6 +46,7 @@ class Experiment:
     duplicates: str = "charge"
     seed: int = 0
     timeout: float = 600.0
+    memory: float = 0.0
     lanes: bool = False
 
     def to_json(self) -> dict[str, Any]:
@@ -112,6 +114,8 @@ def parse(data: dict[str, Any]) -> Experiment:
         given["lanes"] = data["lanes"]
     if "timeout" in data:
         given["timeout"] = _number("timeout", data["timeout"], float, 0.001)
+    if "memory" in data:
+        given["memory"] = _number("memory", data["memory"], float, 0)
     for key, allowed in (("noise", NOISE), ("duplicates", DUPLICATES)):
         if key in given and given[key] not in allowed:
             raise UnknownName(f"value of {key}:", given[key], allowed)
@@ -125,6 +129,17 @@ def parse(data: dict[str, Any]) -> Experiment:
     experiment = Experiment(**given)
     experiment.check()
     return experiment
+
+
+FIXED: dict[str, Any] = {
+    "budget": None,
+    "workers": 1,
+    "noise": None,
+    "duplicates": None,
+    "seed": 0,
+    "lanes": False,
+}
+"""What all units of a results folder have in common, and what a manifest without it means."""
 
 
 def from_manifest(written: dict[str, Any]) -> Experiment:

@@ -132,6 +132,15 @@ def _code(where: str) -> tuple[str, dict[str, str | None]]:
     return hashlib.sha256("".join(digests).encode()).hexdigest()[:16], packages
 
 
+def source_hash(module: str) -> str:
+    """A hash over the sources that a strategy's module consists of.
+
+    Raises:
+        NasarenaError: if they cannot be read.
+    """
+    return _code(module)[0]
+
+
 def _parent(name: str) -> str:
     return name.rpartition(".")[0]
 

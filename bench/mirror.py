@@ -6,14 +6,13 @@ what lies there is fetched instead of run. Names there are the same as in the fo
 
 from __future__ import annotations
 
-import json
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 from uuid import uuid4
 
-from . import manifest, store
+from . import manifest, store, unit_file
 from .errors import StoreError
 from .experiment import Experiment
 from .store import Unit
@@ -163,7 +162,7 @@ class Mirror:
             return []
         except Exception as error:
             raise self._broken(folder, "listed", error) from error
-        blocks = (store.block(path.rpartition("/")[2]) for path in found)
+        blocks = (store.block_of(path.rpartition("/")[2]) for path in found)
         return sorted(Unit(task, label, *block) for block in blocks if block)
 
 
@@ -176,18 +175,8 @@ def _fill(path: Path, data: bytes) -> None:
 
 
 def sound(data: bytes) -> bool:
-    """Whether ``data`` is a unit's file: whole, its pages and its fingerprint as written."""
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    from . import record
-
-    try:
-        with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=True) as file:
-            table = file.read(use_threads=False)
-        return bool(record.about(table).get("fingerprint") == record.fingerprint(table))
-    except (OSError, ValueError, KeyError, pa.ArrowException):
-        return False
+    """Whether ``data`` is a unit's file, every byte of it as it was written."""
+    return unit_file.problem(data) is None
 
 
 def join(mirror: Mirror, root: Path, experiment: Experiment) -> int:
@@ -233,7 +222,7 @@ def fetch(mirror: Mirror, root: Path, units: list[Unit]) -> list[Unit]:
 
 
 def _text(written: Any) -> bytes:
-    return (json.dumps(written, indent=1, ensure_ascii=False) + "\n").encode()
+    return store.manifest_json(written).encode()
 
 
 def pull(url: str, root: Path) -> tuple[int, list[Unit]]:

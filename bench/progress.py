@@ -9,6 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
+from .errors import visible
 from .units import Done
 
 
@@ -49,9 +50,14 @@ class Progress:
 
     def finished(self, done: Done) -> None:
         if done.error is not None and not self._quiet:
-            self._console.print(f"failed: {done.unit}: {done.error}", style="red", markup=False)
+            text = visible(f"failed: {done.unit}: {done.error}")
+            self._console.print(text, style="red", markup=False)
         if self._bar is not None:
-            self._bar.update(self._bar_task, advance=1, description=f"{done.unit.label}")
+            from rich.markup import escape
+
+            self._bar.update(
+                self._bar_task, advance=1, description=escape(visible(done.unit.label))
+            )
 
     def summary(self, out: Path, page: Path | None, outcomes: list[Done]) -> None:
         """What was done, where it lies, what failed."""
@@ -90,4 +96,4 @@ def table(rows: list[dict[str, str]]) -> None:
 def _plain(text: str) -> Any:
     from rich.text import Text
 
-    return Text(text)
+    return Text(visible(text))

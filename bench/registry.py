@@ -10,7 +10,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import importlib.util
-import os
 import sys
 from fnmatch import fnmatchcase
 from functools import cache
@@ -66,6 +65,10 @@ STRATEGIES: dict[str, str] = {
     "bohb": "nasarena.strategies.bohb:BOHB",
     "dehb": "nasarena.strategies.dehb:DEHB",
     "zero-cost": "nasarena.strategies.zero_cost:ZeroCost",
+    "darts": "nasarena.strategies.darts:darts",
+    "gdas": "nasarena.strategies.gdas:gdas",
+    "spos": "nasarena.strategies.spos:spos",
+    "random-weight-sharing": "nasarena.strategies.random_weight_sharing:random_weight_sharing",
     "nsga2": "nasarena.strategies.nsga2:NSGA2",
     "parego": "nasarena.strategies.parego:ParEGO",
     "nevergrad": "nasarena.strategies.nevergrad_optimizer:Nevergrad",
@@ -91,6 +94,7 @@ GATE = "nasarena.reports.gate_run"
 HISTORY = "nasarena.reports.track"
 REDRAW = "nasarena.reports.redraw:verify_file"
 EXCHANGE = "nasarena.reports.exchange:"
+TRAINING_CURVES = "nasarena.reports.training_curves:write_training_curves"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -143,12 +147,21 @@ def shipped(folder: Path, place: str) -> Path:
     return folder / hashlib.sha256(place.encode()).hexdigest()[:16] / Path(place).name
 
 
+_shipped: Path | None = None
+
+
+def use_files(folder: Path | None) -> None:
+    """From now on take the users' files from where a cluster's worker keeps them, if it does."""
+    global _shipped
+    if folder != _shipped:
+        _task.cache_clear()  # it holds tasks of the files that were there before
+        _shipped = folder
+
+
 def _path(place: str) -> Path:
-    """The file ``place``, or its copy in ``$NASARENA_FILES``, where a cluster's workers keep it."""
-    if folder := os.environ.get("NASARENA_FILES"):
-        copy = shipped(Path(folder), place)
-        if copy.is_file():
-            return copy
+    """The file ``place``, or the copy of it that came from another machine."""
+    if _shipped is not None and (copy := shipped(_shipped, place)).is_file():
+        return copy
     return Path(place).expanduser().resolve()
 
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from heapq import heappop, heappush
 from math import inf
 from random import Random
@@ -18,6 +18,7 @@ from typing import Any
 from .errors import ExperimentError, NasarenaError, RunFailed
 from .task import Task
 from .types import Answer, Oracle, Strategy, StrategyFactory
+from .weight_sharing import BudgetSpent, ChargingOracle, Search, run_key
 
 MAX_FREE_REPEATS = 10_000
 """So many free duplicates in a row end a run: it would never spend its budget."""
@@ -88,7 +89,16 @@ def check_capabilities(factory: StrategyFactory, label: str, task: Task, workers
             f"{', '.join(task.objectives)}"
         )
     if factory.info.weight_sharing:
-        raise ExperimentError(f"strategy {label!r} needs weight sharing, {task.id} is a table")
+        if task.supernet is None:
+            raise ExperimentError(
+                f"strategy {label!r} needs weight sharing, {task.id} has no supernet; "
+                "docs/live.md says which tasks do"
+            )
+        if workers > 1:
+            raise ExperimentError(
+                f"strategy {label!r} trains one supernet: it cannot use workers = {workers}; "
+                "set workers = 1 or leave it out"
+            )
 
 
 def run(
@@ -98,26 +108,34 @@ def run(
     *,
     workers: int = 1,
     record: Run | None = None,
+    now: Callable[[], float] = perf_counter,
 ) -> Run:
     """Run ``strategy`` against ``oracle`` with asynchronous simulated workers.
 
     Returns ``record`` (a new one, if none is given) with the answered queries in order of
     completion (ties: in order of asking). Ends when a limit of the budget is met or the
     strategy has nothing more to ask. An answer that would arrive after ``budget.seconds`` is
-    neither told nor recorded.
+    neither told nor recorded. ``now`` is the clock by which a lone worker's thinking is measured.
     """
     record = Run() if record is None else record
     if workers == 1:
-        _run_alone(strategy, oracle, budget, record)
+        try:
+            _run_alone(strategy, oracle, budget, record, now)
+        except BudgetSpent:  # while it was told of the last answer
+            record.thinking.extend([0.0] * (len(record) - len(record.thinking)))
+        # The worker is never idle: each query starts when the one before it ends.
+        record.start.extend([0.0, *record.finish][: len(record)])
     else:
         _run_workers(strategy, oracle, budget, workers, record)
     return record
 
 
-def _run_alone(strategy: Strategy, oracle: Oracle, budget: Budget, record: Run) -> None:
+def _run_alone(
+    strategy: Strategy, oracle: Oracle, budget: Budget, record: Run, now: Callable[[], float]
+) -> None:
     """One worker: what `_run_workers` does, without a queue. A hot loop, hence the locals."""
     ask: Callable[[], Any] = strategy.ask
-    tell, evaluate, now = strategy.tell, oracle.evaluate, perf_counter
+    tell, evaluate = strategy.tell, oracle.evaluate
     answered, finished = record.answers.append, record.finish.append
     thought = record.thinking.append
     queries, epochs_left = budget.queries or inf, budget.epochs or inf
@@ -147,8 +165,6 @@ def _run_alone(strategy: Strategy, oracle: Oracle, budget: Budget, record: Run) 
         tell(seen)
         told = now()
         thought(thinking + told - begin)
-    # The worker is never idle: each query starts when the one before it ends.
-    record.start.extend([0.0, *record.finish][: len(record)])
 
 
 def _one_more(repeats: int) -> int:
@@ -217,17 +233,22 @@ def run_seed(
             strategy, task, seed and step, its cause is the original error.
     """
     oracle_stream = stream(experiment_seed, task.id, seed, "oracle")
-    oracle = task.oracle(oracle_stream, noise=noise, duplicates=duplicates)
+    oracle: Oracle = task.oracle(oracle_stream, noise=noise, duplicates=duplicates)
     where = f"strategy {label!r} on {task.id}, seed {seed}"
+    problem, now, record = task.problem, perf_counter, Run()
+    if factory.info.weight_sharing and task.supernet is not None:
+        search = Search(budget.seconds)
+        key = run_key(task, factory, settings, seed, experiment_seed)
+        problem = replace(problem, supernet=task.supernet(search, key))
+        oracle, now = ChargingOracle(oracle, search), search.now
     try:
-        strategy = factory(
-            task.problem, stream(experiment_seed, task.id, seed, "strategy"), **settings
-        )
+        strategy = factory(problem, stream(experiment_seed, task.id, seed, "strategy"), **settings)
+    except BudgetSpent:
+        return record
     except Exception as error:
         raise RunFailed(f"{where}, while it was made: {_in_words(error)}") from error
-    record = Run()
     try:
-        return run(strategy, oracle, budget, workers=workers, record=record)
+        return run(strategy, oracle, budget, workers=workers, record=record, now=now)
     except Exception as error:
         raise RunFailed(f"{where}, after step {len(record)}: {_in_words(error)}") from error
 

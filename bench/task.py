@@ -15,8 +15,12 @@ from .errors import InvalidProposal, UnknownName
 from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from ..spaces.lanes import LaneSpace
     from .oracle import TableOracle
+    from .types import Supernet
+    from .weight_sharing import Search
 
 MEAN = -1
 """The replica number of an answer that averages over all training seeds."""
@@ -44,6 +48,10 @@ class Task:
 
     in_table = True
     """Whether all answers are known beforehand, so that a run can be made again bit for bit."""
+
+    supernet: Callable[[Search, str | None], Callable[..., Supernet]] | None = None
+    """Makes `Problem.supernet` for a run, from its clock and the name of its checkpoints; None
+    where weights cannot be shared."""
 
     def __init__(
         self,

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 if TYPE_CHECKING:  # the command line's --help need not wait for numpy
+    from torch import Tensor
+    from torch.optim import Optimizer
+
     from ..spaces import Arch, SearchSpace
 
 
@@ -39,19 +42,79 @@ class Observation(NamedTuple):
 Proxy: TypeAlias = "Callable[[Arch], float]"
 
 
+class Batch(NamedTuple):
+    """A minibatch of a supernet: the part of the data (``"train"`` or ``"validation"``) and the
+    numbers of its examples, (n,)."""
+
+    part: str
+    rows: Tensor
+
+
+class Supernet(Protocol):
+    """All architectures of a task's space as one network with shared weights, under training.
+
+    A strategy that declares ``weight_sharing`` gets one from ``problem.supernet(rng)``, with all
+    its chance from ``rng``. What it computes here costs its run the seconds that it takes.
+    """
+
+    @property
+    def weights(self) -> list[Tensor]:
+        """The shared weights, without the architecture parameters."""
+        ...
+
+    def architecture(self) -> list[Tensor]:
+        """New architecture parameters: for each decision of the space (choices,) logits near 0."""
+        ...
+
+    def keep(self, optimizer: Optimizer, /) -> None:
+        """Have the state of the architecture parameters' optimizer in the checkpoints."""
+        ...
+
+    def epochs(self, count: int, /) -> Iterator[Iterator[tuple[Batch, Batch]]]:
+        """``count`` epochs, each as pairs of minibatches: one to train on, one for validation.
+
+        The learning rate of the weights is annealed over them. Whatever a strategy does to the
+        architecture parameters, it does while it goes through the minibatches: an epoch that a
+        checkpoint holds has none, and leaves weights, parameters and ``rng`` as they were then.
+        """
+        ...
+
+    def loss(
+        self, batch: Batch, weights: list[Tensor] | None = None, path: Arch | None = None
+    ) -> Tensor:
+        """The mean loss of a minibatch, with choices mixed by ``weights`` ((choices,) each), or of
+        ``path``'s alone; with both, each choice of the path is multiplied by its weight."""
+        ...
+
+    def descend(self, loss: Tensor, /) -> None:
+        """One step of the optimizer on the shared weights."""
+        ...
+
+    def step(self) -> tuple[float, list[Tensor]]:
+        """What the next step of the weights would be, before clipping: the share xi of their
+        gradients that it subtracts, and what it subtracts besides (momentum and decay)."""
+        ...
+
+    def measure(self, path: Arch, /) -> float:
+        """The task's metric on the validation data with shared weights, as a loss."""
+        ...
+
+
 @dataclass(frozen=True)
 class Problem:
     """What a strategy is told of a task: nothing of the table, the budget or the test data.
 
     ``epochs`` are those at which the oracle can answer, increasing. ``proxies`` are what is known
     of an architecture without training it, such as its number of parameters: by name, a function
-    from a valid architecture to a number (NaN where it is not known).
+    from a valid architecture to a number (NaN where it is not known). ``supernet`` makes a new
+    `Supernet`; it is there for strategies that declare ``weight_sharing``.
     """
 
     space: SearchSpace
     epochs: tuple[int, ...]
     objectives: tuple[str, ...] = ("validation",)
     proxies: Mapping[str, Proxy] = field(default_factory=dict, compare=False)
+    supernet: Callable[..., Supernet] | None = field(default=None, compare=False)
 
 
 Proposal: TypeAlias = "Arch | Query"

@@ -5,30 +5,33 @@ from __future__ import annotations
 import signal
 import threading
 import traceback
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from . import lane_runner, record, registry, store
-from .errors import NasarenaError, StoreError
-from .experiment import Experiment, StrategySpec
+from . import lane_runner, record, registry, store, unit_status
+from .containment import UserInterrupt, seed_globals
+from .errors import NasarenaError
+from .experiment import FIXED, Experiment, StrategySpec
 from .runner import run_seed
 from .store import Unit
+from .usage import Usage
 
 
 class Job(NamedTuple):
     """All that a worker needs to run a unit; ``experiment`` names no tasks and no strategies.
 
     It is small, so that it can travel: the worker opens the task's table itself, memory-mapped
-    from its machine's cache.
+    from its machine's cache. ``files`` is where a cluster's worker keeps the user's own files.
     """
 
     root: Path
     experiment: Experiment
     spec: StrategySpec
     unit: Unit
+    files: Path | None = None
 
 
 def block_size(seeds: int, lanes: bool = False) -> int:
@@ -37,25 +40,35 @@ def block_size(seeds: int, lanes: bool = False) -> int:
 
 
 class Done(NamedTuple):
-    """What became of a unit; ``error`` is None if it was finished, else why it was not."""
+    """What became of a unit; ``error`` is None if it was finished, else why it was not.
+
+    ``seconds`` are real, ``cpu_seconds`` those of its process and the children that this waited
+    for; ``peak_memory`` is the most resident memory of that process in bytes while the unit ran, 0
+    where the system does not tell; ``started`` is seconds since 1970. ``worker`` names the process,
+    ``seed`` the run that failed, where it was one of several. ``output`` is the end of what the
+    unit printed.
+    """
 
     unit: Unit
     queries: int = 0
     seconds: float = 0.0
     error: str | None = None
     traceback: str = ""
+    cpu_seconds: float = 0.0
+    peak_memory: int = 0
+    started: float = 0.0
+    worker: str = ""
+    seed: int | None = None
+    output: str = ""
 
 
 def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
-    """The units without a sound file, in blocks of seeds. Damaged files are set aside."""
+    """The units without a file, in blocks of seeds."""
     for task in experiment.tasks:
         for spec in experiment.strategies:
             have: set[int] = set()
-            for (first, last), path in store.unit_files(root, task, spec.label).items():
-                if store.damage(path) is None:
-                    have.update(range(first, last + 1))
-                else:
-                    store.set_aside(path)
+            for first, last in store.unit_files(root, task, spec.label):
+                have.update(range(first, last + 1))
             lanes = lane_runner.lane_form(registry.task(task), spec, experiment) is not None
             size = block_size(experiment.seeds, lanes)
             for start in range(0, experiment.seeds, size):
@@ -72,7 +85,7 @@ def _gaps(task: str, label: str, seeds: list[int]) -> Iterator[Unit]:
 
 
 @contextmanager
-def _time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float) -> Iterator[None]:
     """Interrupts Python code that runs longer. Only a main thread can be interrupted so."""
     if threading.current_thread() is not threading.main_thread() or not hasattr(signal, "SIGALRM"):
         yield
@@ -87,31 +100,72 @@ def _time_limit(seconds: float) -> Iterator[None]:
         yield
     finally:
         signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.signal(signal.SIGALRM, signal.SIG_IGN)  # forgets one that was blocked and waits
         signal.signal(signal.SIGALRM, before)
 
 
-def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
+class Watch:
+    """Follows a unit's runs: each has its time limit, and ``seed`` is the one under way.
+
+    ``finished`` is told the seconds that one seed took, as runs end.
+    """
+
+    def __init__(self, finished: Callable[[float], None] = lambda seconds: None) -> None:
+        self.seed: int | None = None
+        self._finished = finished
+
+    @contextmanager
+    def run(self, seeds: range, timeout: float) -> Iterator[None]:
+        """Around the runs of ``seeds``: one, or all lanes. Of several none is named."""
+        self.seed = seeds.start if len(seeds) == 1 else None
+        begin = perf_counter()
+        with time_limit(timeout):
+            yield
+        self.seed = None
+        took = (perf_counter() - begin) / len(seeds)
+        unit_status.seeds_finished(len(seeds), took * len(seeds))
+        for _ in seeds:
+            self._finished(took)
+
+
+def facts(experiment: Experiment, spec: StrategySpec, unit: Unit, data: str) -> dict[str, Any]:
+    """What a unit's file says of itself; ``data`` is the hash of the task's table.
+
+    It is enough to tell whether the file belongs where it lies, and to make a lost manifest anew.
+    """
+    shared = experiment.to_json()
+    return {
+        "task": unit.task,
+        "strategy": spec.name,
+        "label": spec.label,
+        "settings": spec.settings,
+        "seeds": [unit.first, unit.last],
+        "data": data,
+        "experiment": {key: shared[key] for key in FIXED},
+    }
+
+
+def compute(
+    experiment: Experiment, spec: StrategySpec, unit: Unit, watch: Watch | None = None
+) -> Any:
     """Run a unit and return its record (a ``pyarrow.Table``): a pure function but for thinking.
 
     Raises:
         RunFailed: if a run of it fails.
     """
+    watch = watch or Watch()
     task = registry.task(unit.task)
     factory = registry.strategy_factory(spec.name)
-    about = {
-        "task": unit.task,
-        "strategy": spec.name,
-        "label": spec.label,
-        "settings": spec.settings,
-        "data": task.hash,
-    }
+    about = facts(experiment, spec, unit, task.hash)
+    seeds = range(unit.first, unit.last + 1)
     if (where := lane_runner.lane_form(task, spec, experiment)) is not None:
-        seeds = range(unit.first, unit.last + 1)
-        with _time_limit(experiment.timeout * len(seeds)):
+        with watch.run(seeds, experiment.timeout * len(seeds)):
+            seed_globals(experiment.seed, unit.task, unit.first)
             return lane_runner.compute(task, where, spec, experiment, seeds, about)
     runs = {}
-    for seed in range(unit.first, unit.last + 1):
-        with _time_limit(experiment.timeout):
+    for seed in seeds:
+        with watch.run(range(seed, seed + 1), experiment.timeout):
+            seed_globals(experiment.seed, unit.task, seed)
             runs[seed] = run_seed(
                 task,
                 factory,
@@ -127,16 +181,27 @@ def compute(experiment: Experiment, spec: StrategySpec, unit: Unit) -> Any:
     return record.to_table(task, runs, about)
 
 
-def run_unit(job: Job) -> Done:
-    """Run a unit and write its file; whatever its strategy does comes back as an error."""
-    root, experiment, spec, unit = job
-    begin = perf_counter()
+def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
+    """Run a unit and write its file; whatever its strategy does comes back as an error.
+
+    That includes ``sys.exit`` and a KeyboardInterrupt: who calls this where Ctrl-C may arrive
+    does it within `containment.contained`, which tells them apart.
+
+    Raises:
+        StoreError: if the file cannot be written.
+    """
+    watch = watch or Watch()
+    used = Usage()
+    registry.use_files(job.files)
     try:
-        table = compute(experiment, spec, unit)
-        store.write_unit(root, unit, table)
-    except StoreError:
+        with unit_status.running(job.root, job.unit, worker):
+            table = compute(job.experiment, job.spec, job.unit, watch)
+    except UserInterrupt:
         raise
-    except (Exception, SystemExit) as error:
+    except BaseException as error:
         said = str(error) if isinstance(error, NasarenaError) else repr(error)
-        return Done(unit, error=said, traceback=traceback.format_exc())
-    return Done(unit, len(table), perf_counter() - begin)
+        done = Done(job.unit, error=said, traceback=traceback.format_exc(), seed=watch.seed)
+    else:
+        store.write_unit(job.root, job.unit, table)
+        done = Done(job.unit, len(table))
+    return done._replace(worker=worker, **used.so_far())

@@ -27,6 +27,7 @@ from .identity import Identity, identity
 from .manifest import versions
 from .runner import Budget
 from .store import Unit
+from .units import facts
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -120,7 +121,7 @@ def read_index(data: bytes) -> dict[str, str]:
     try:
         found = json.loads(data)["entries"]
         return {name: str(found[name]) for name in found if _NAME.fullmatch(name)}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadEntry(f"{INDEX} is no index of a vault") from error
 
 
@@ -221,26 +222,20 @@ class Vault:
 
     def _serve(self, root: Path, experiment: Experiment, task_id: str, spec: StrategySpec) -> int:
         have: set[int] = set()
-        for (first, last), path in store.unit_files(root, task_id, spec.label).items():
-            if store.damage(path) is None:
-                have.update(range(first, last + 1))
+        for first, last in store.unit_files(root, task_id, spec.label):
+            have.update(range(first, last + 1))
         missing = set(range(experiment.seeds)) - have
         what = self._identity(experiment, task_id, spec) if missing else None
         if what is None:
             return 0
         found = self.find(what, experiment.budget, missing)
-        about: dict[str, Any] = {
-            "task": task_id,
-            "strategy": spec.name,
-            "label": spec.label,
-            "vault": what.key,
-        }
-        about |= {"settings": spec.settings, "data": registry.task(task_id).table.hash}
         for seeds in stretches(found):
             import pyarrow as pa
 
             table = pa.concat_tables([found[seed] for seed in seeds]).combine_chunks()
             unit = Unit(task_id, spec.label, seeds[0], seeds[-1])
+            about = facts(experiment, spec, unit, registry.task(task_id).hash)
+            about["vault"] = what.key
             store.write_unit(root, unit, record.described(table, about))
         return len(found)
 
@@ -333,8 +328,10 @@ def refused(own: Folder | None) -> dict[str, str]:
         found = json.loads(_refused_path(own).read_text(encoding="utf-8")) if own else {}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{own}/refused.json cannot be read: {error}; remove it") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{own}/refused.json holds no list of refused entries; remove it")
     return {str(name): str(reason) for name, reason in found.items()}
 
 

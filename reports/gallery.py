@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
@@ -240,8 +241,12 @@ def _pages(
 
 
 def file_name(task: str) -> str:
-    """A task's id as a file name."""
-    return re.sub(r"[^\w.+-]+", "_", task).strip("._") or "task"
+    """A task's id as a file name; of one that is too long for that, its beginning and a hash."""
+    name = re.sub(r"[^\w.+-]+", "_", task).strip("._") or "task"
+    if len(name.encode()) > 160:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        name = f"{name.encode()[:140].decode(errors='ignore')}-{digest}"
+    return name
 
 
 def draw(plate: Plate, style: Style, looks: Looks) -> Figure:

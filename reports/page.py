@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from ..bench.errors import StoreError
 from .checklist import AUTHORS, NO, PARTLY, YES, checklist
 from .curves import Block
+from .escaping import escape, policy_hash
 from .figures import best, protocol
 from .page_data import BANDS, swatches, task_curves
 from .statements import HOW, Statements, statements
@@ -31,10 +30,12 @@ def page(
     tables: Sequence[Table],
     figures: dict[str, bytes],
     best_labels: Sequence[str] | None = None,
+    first: Sequence[Table] = (),
 ) -> str:
     """The whole page; ``figures`` maps the name of each printed figure to a PNG file.
 
-    ``best_labels`` are the strategies to be coloured where there are too many for all.
+    ``best_labels`` are the strategies to be coloured where there are too many for all, ``first``
+    the tables that the page begins with.
 
     Every name in the results is escaped, and a content-security policy names the hash of each
     script and style: a browser runs nothing else and asks nothing of a network.
@@ -45,7 +46,7 @@ def page(
     tasks = list(dict.fromkeys(block.task for block in blocks))
     claims = statements(blocks, labels)
     panels = {
-        "overview": ("Overview", _overview(manifest, blocks, labels, tasks, tables)),
+        "overview": ("Overview", _overview(manifest, blocks, labels, tasks, tables, first)),
         "tasks": ("Tasks", _tasks(manifest, blocks, labels, tasks, claims)),
         "statements": ("Statements", _statements(claims)),
         "tables": ("Tables", "".join(map(_wide, tables))),
@@ -74,7 +75,8 @@ def _document(title: str, body: str) -> str:
     scripts = [_library("uPlot.iife.js"), _own("page_curves.js"), _own("page_script.js")]
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src {' '.join(map(_hash, styles))}; script-src {' '.join(map(_hash, scripts))}"
+        f"style-src {' '.join(map(policy_hash, styles))}; "
+        f"script-src {' '.join(map(policy_hash, scripts))}"
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -100,12 +102,6 @@ def _library(name: str) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise StoreError(f"the page needs uPlot's {name}; run: pip install uplot-python")
-
-
-def _hash(text: str) -> str:
-    """The source of a content-security policy that lets exactly ``text`` run."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _json(name: str, data: Any) -> str:
@@ -219,6 +215,7 @@ def _overview(
     labels: Sequence[str],
     tasks: Sequence[str],
     tables: Sequence[Table],
+    first: Sequence[Table],
 ) -> str:
     runs = sorted({len(block.seeds) for block in blocks})
     limits = [f"{v:,g} {k}" for k, v in manifest["experiment"]["budget"].items() if v is not None]
@@ -237,7 +234,8 @@ def _overview(
     )
     ranks = "".join(_wide(table) for table in tables if table.name == "average-rank")
     return (
-        f'<dl class="facts">{cards}</dl><div class="controls-here"></div>'
+        f'<dl class="facts">{cards}</dl>{"".join(map(_wide, first))}'
+        '<div class="controls-here"></div>'
         f'<div class="small-multiples">{charts}</div>{_HOW}{ranks}'
     )
 

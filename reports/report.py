@@ -38,6 +38,7 @@ def write_report(
     tables: Tables | None = None,
     processes: int | None = 1,
     first: Sequence[Table] = (),
+    focus: str | None = None,
     figures: bool = True,
 ) -> Path:
     """Write a report on one or several results folders; returns its page, or else its folder.
@@ -52,6 +53,7 @@ def write_report(
             without them it is left out.
         processes: how many draw at a time; None: all cores.
         first: tables that come before the report's own.
+        focus: the strategy that the report is about: it has a colour however many there are.
         figures: whether there are any beside the curves in the page.
 
     Raises:
@@ -66,8 +68,8 @@ def write_report(
     if out is None and len(folders) > 1:
         raise StoreError("a report on several results folders needs a place to go to: give --out")
     with _workers(processes) as submit:
-        report = prepare(folders, style, tables, submit)
-        report = replace(report, tables=[*first, *report.tables])
+        report = prepare(folders, style, tables, submit, focus)
+        report = replace(report, first=first, tables=[*first, *report.tables])
         folder = Path(folders[0]) / "report" if out is None else Path(out)
         return _write(report, folder, frozenset(formats), submit, figures)
 
@@ -106,6 +108,7 @@ class Report:
     tables: list[Table]
     provenance: Provenance
     versions: str
+    first: Sequence[Table] = ()
 
     def recipe(self, kind: str, name: str, shows: Any) -> Recipe:
         """What a file says of itself."""
@@ -129,6 +132,7 @@ def prepare(
     style: str,
     tables: Tables | None,
     submit: Submit = _at_once,
+    focus: str | None = None,
 ) -> Report:
     """Read the record and compute what tables and figures share."""
     from . import style as styles
@@ -145,6 +149,7 @@ def prepare(
     references = {key: future.result() for key, future in asked.items()}
     charts = Charts(blocks, results.manifest, results.labels, references)
     order = _by_rank(results.labels, mean_finals(blocks, results.labels)[1])
+    order.sort(key=lambda label: label != focus)
     return Report(
         results,
         charts,
@@ -240,7 +245,9 @@ def _page(report: Report, images: dict[str, bytes]) -> str:
     live = {file_name(task) for task in charts.tasks} | {"overview", "overview-test"}
     shown = {name: image for name, image in images.items() if name not in live}
     best = [label for label, look in report.looks.items() if look is not OTHERS]
-    made = page(charts.manifest, charts.blocks, charts.labels, report.tables, shown, best)
+    made = page(
+        charts.manifest, charts.blocks, charts.labels, report.tables, shown, best, report.first
+    )
     return made + report.recipe("page", "index", made).comment("html")
 
 
@@ -268,11 +275,14 @@ def table_text(report: Report, table: Table, kind: str) -> str | None:
 
 def _csv(report: Report, metric: str) -> str | None:
     """Full numbers, one row a task and strategy, and where they came from."""
+    from .escaping import csv
     from .tables import final_regret
 
     if metric not in ("validation", "test"):
         return None
     frame = final_regret(report.charts.blocks, metric)
+    for name in ("task", "strategy"):
+        frame[name] = frame[name].map(csv)
     text: str = frame.assign(provenance=report.provenance.hash).to_csv(index=False)
     return text
 
@@ -292,15 +302,16 @@ def _fill(path: Path, data: bytes) -> None:
 
 
 def _report_markdown(report: Report, plates: Sequence[Plate], formats: frozenset[str]) -> str:
+    from .escaping import markdown
     from .gallery import refusals
 
-    lines = [f"# {report.charts.manifest['name']}", ""]
+    lines = [f"# {markdown(report.charts.manifest['name'])}", ""]
     for table in report.tables:
-        lines += [f"{table.caption}:", "", table.markdown()]
+        lines += [f"{markdown(table.caption)}:", "", table.markdown()]
     if "png" in formats:
         for plate in plates:
-            lines += [f"![{plate.name}](figures/{plate.name}.png)", "", plate.caption, ""]
+            lines += [f"![{plate.name}](figures/{plate.name}.png)", "", markdown(plate.caption), ""]
     for name, why in refusals(report.charts).items():
-        lines += [f"Not drawn: {name}. {why}.", ""]
+        lines += [f"Not drawn: {name}. {markdown(why)}.", ""]
     lines += [f"Provenance: {report.provenance.hash}", ""]
     return "\n".join(lines) + report.recipe("page", "report", lines).comment("md")

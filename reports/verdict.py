@@ -235,11 +235,11 @@ def write_verdict(
     Raises:
         StoreError: if there is nothing to compare.
     """
-    from .curves import COLUMNS, blocks
     from .report import write_report
+    from .sources import open_record
 
     manifest = store.manifest(results)
-    runs = blocks(store.read(results, columns=COLUMNS), manifest)
+    runs = list(open_record([results]).blocks())
     budget = manifest["experiment"]["budget"]
     known = {
         task: RandomCurve(np.array(queries, float), np.array(expected, float))
@@ -251,5 +251,5 @@ def write_verdict(
         raise StoreError(f"{results}: {error}") from error
     if not formats:
         return None, found
-    page = write_report(results, formats=formats, first=found.tables(), figures=False)
+    page = write_report(results, formats=formats, first=found.tables(), focus=label, figures=False)
     return page, found

@@ -18,7 +18,7 @@ from .. import registry
 from ..errors import CheckFailed, NasarenaError, UnknownName
 from ..task import Task
 from ..types import StrategyFactory
-from .tasks import BENCHMARK, DATASETS, one_of_each_space
+from .tasks import BENCHMARK, DATASETS, SHARED, one_of_each_space
 from .tasks import task as task_of
 from .trial import FULL, QUICK, Limits, Trial
 
@@ -90,7 +90,7 @@ def checks(
             (``space:mine.py:SPACE``); ``oracle:`` and a task id or pattern. Or the object itself.
         settings: of the strategy.
         tasks: ids of the tasks on which its proposals are tried, beside the kit's own small
-            ones; one of each registered space if left out.
+            ones; one of each registered space if left out, none for one that shares weights.
         limits: how much a strategy is tried and what it may spend; `FULL` if left out.
         quick: fewer queries (`QUICK`), for strategies that think long.
         only: names of rules; all if empty.
@@ -131,6 +131,8 @@ Found = Iterator[tuple[str, str, Callable[[], str | None]]]
 def _strategy_checks(trial: Trial, tasks: Sequence[str] | None) -> Found:
     from .strategy import rules
 
+    if trial.info.weight_sharing:
+        return rules(trial, [f"small/{SHARED}", *(tasks or [])])
     chosen = registry.task_names() if tasks is None else tasks
     registered = one_of_each_space(chosen) if tasks is None else tasks
     return rules(trial, [*(f"small/{dataset}" for dataset in DATASETS), *registered])

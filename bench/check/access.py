@@ -69,7 +69,7 @@ def ignores_test_data(trial: Trial) -> str:
 def _poisoned(task: Task) -> Task:
     """The small task with its test column turned upside down."""
     plain = task.table
-    found = Task(task.id, BENCHMARK, task.dataset)
+    found = type(task)(task.id, BENCHMARK, task.dataset)
     found.table = Table(
         plain.epochs,
         {**plain.columns, "test": -plain.columns["test"][::-1]},

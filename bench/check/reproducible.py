@@ -34,11 +34,14 @@ def keeps_instances_apart(trial: Trial) -> None:
     alone = [trial.plain, trial.run(seed=1)]
     together = [trial.watched(trial.task, seed) for seed in (0, 1)]
     oracles = [trial.task.oracle(stream(0, trial.task.id, seed, "oracle")) for seed in (0, 1)]
+    going = [True, True]
     for _ in range(trial.limits.queries):
-        for strategy, oracle in zip(together, oracles, strict=True):
-            proposal = strategy.ask()
-            if proposal is not None:
-                strategy.tell(oracle.evaluate(proposal).observation)
+        for number, (strategy, oracle) in enumerate(zip(together, oracles, strict=True)):
+            if going[number]:
+                proposal = strategy.ask()
+                going[number] = proposal is not None  # None with nothing under way: it is done
+                if proposal is not None:
+                    strategy.tell(oracle.evaluate(proposal).observation)
     for seed, before, beside in zip((0, 1), alone, together, strict=True):
         which = f"seed {seed} alone and beside another instance"
         same("an instance that does as it does alone", before, beside.events, which)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import tracemalloc
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from importlib.util import find_spec
 from math import inf, nan
 from time import perf_counter
 from typing import Any
@@ -23,6 +24,7 @@ from .tasks import task as task_of
 from .trial import Failing, Trial, proposals, told
 
 WORKERS = (1, 2, 3, 5, 8, 16)
+NO_TORCH = 'supernets need torch: pip install "nasarena[live]"'
 
 # What it proposes.
 
@@ -30,6 +32,8 @@ WORKERS = (1, 2, 3, 5, 8, 16)
 def proposes_valid_architectures(trial: Trial, task_id: str) -> str:
     """Every proposal is an architecture of the space, at epochs that the task knows."""
     task = task_of(task_id)
+    if trial.info.weight_sharing and task.supernet is None:
+        return "it has no supernet, which this strategy needs"
     refusal = trial.refusal(task)
     if refusal is not None:
         if task_id == "small/plain":
@@ -155,9 +159,10 @@ def refused_several_objectives(trial: Trial) -> None:
     _refused(trial, task, 1, f"a refusal of the two objectives of {task.id}")
 
 
-def refused_without_weight_sharing(trial: Trial) -> None:
-    """It declares weight_sharing, which no table offers: the runner refuses it tables."""
-    _refused(trial, small("plain"), 1, "a refusal of a table")
+def refused_without_supernet(trial: Trial) -> str:
+    """It declares weight_sharing: the runner refuses it tasks that have no supernet."""
+    _refused(trial, small("plain"), 1, "a refusal of a task without a supernet")
+    return "" if find_spec("torch") else f"no other check: {NO_TORCH}"
 
 
 # What it may spend.
@@ -227,7 +232,8 @@ RULES: tuple[Rule, ...] = (
     (refused_several_workers, lambda info: not info.asynchronous),
     (takes_several_losses, lambda info: info.multi_objective),
     (refused_several_objectives, lambda info: not info.multi_objective),
-    (bounded_thinking_time, _always),
+    # What supernets take is charged, and no thinking time.
+    (bounded_thinking_time, lambda info: not info.weight_sharing),
     (bounded_memory, _always),
 )
 
@@ -237,10 +243,10 @@ def rules(
 ) -> Iterator[tuple[str, str, Callable[[], str | None]]]:
     """Name, place and call of every check that applies to the strategy."""
     if trial.info.weight_sharing:
-        # Without a table there is nothing that it could be run on.
-        name = refused_without_weight_sharing.__name__
-        yield name, "small/plain", partial(refused_without_weight_sharing, trial)
-        return
+        name = refused_without_supernet.__name__
+        yield name, "small/plain", partial(refused_without_supernet, trial)
+        if not find_spec("torch"):
+            return  # there is nothing that it could be run on
     for task_id in task_ids:
         check = proposes_valid_architectures
         yield check.__name__, task_id, partial(check, trial, task_id)

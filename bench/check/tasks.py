@@ -4,6 +4,7 @@
   only under another that does), spellings that name no network, 6,336 networks.
 - ``small/plain``: the same decisions without conditions, every one of 10,368 spellings a network.
 - ``small/pool``: 150 of those, the only ones that exist.
+- ``small/cells``: the cells of NAS-Bench-201 with a supernet, for strategies that share weights.
 
 Each has three fidelities, three training seeds, test losses, two more objectives and a proxy.
 """
@@ -28,12 +29,15 @@ from ...spaces import (
     SearchSpace,
     Table,
     TableBenchmark,
+    nasbench201,
 )
 from ...spaces.table import Rows
 from .. import registry
 from ..task import Task
 
 DATASETS = ("conditional", "plain", "pool")
+SHARED = "cells"
+"""The one with a supernet. It needs torch, and no other strategy is tried on it."""
 EPOCHS = (1, 3, 9)
 REPLICAS = 3
 
@@ -63,6 +67,8 @@ def _decisions(*, conditional: bool) -> list[Decision]:
 
 @cache
 def _space(dataset: str) -> SearchSpace:
+    if dataset == SHARED:
+        return nasbench201.SPACE
     if dataset == "conditional":
         return _Forbidding("small-conditional", _decisions(conditional=True))
     plain = SearchSpace("small-plain", _decisions(conditional=False))
@@ -128,14 +134,21 @@ BENCHMARK = _SmallBenchmark(
 @cache
 def small(dataset: str, *objectives: str) -> Task:
     """``small/<dataset>``, with further objectives if any are named."""
-    return Task("+".join([f"small/{dataset}", *objectives]), BENCHMARK, dataset, objectives)
+    kind = Task if dataset != SHARED else _with_supernet()
+    return kind("+".join([f"small/{dataset}", *objectives]), BENCHMARK, dataset, objectives)
+
+
+def _with_supernet() -> type[Task]:
+    from .shared_weights import SmallCells
+
+    return SmallCells
 
 
 def task(task_id: str) -> Task:
     """A small task or a registered one, by its id."""
     stem, _, objectives = task_id.partition("+")
     name, _, dataset = stem.rpartition("/")
-    if name == BENCHMARK.name and dataset in DATASETS:
+    if name == BENCHMARK.name and dataset in (*DATASETS, SHARED):
         return small(dataset, *filter(None, objectives.split("+")))
     return registry.task(task_id)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple
@@ -22,8 +22,9 @@ from ..types import (
     StrategyFactory,
     StrategyInfo,
 )
+from ..weight_sharing import Search
 from .guard import Guard, Trespass
-from .tasks import small
+from .tasks import SHARED, small
 
 
 class Limits(NamedTuple):
@@ -124,7 +125,9 @@ class Trial:
 
     @cached_property
     def task(self) -> Task:
-        """Where it is tried: with conditions, unless it refuses these."""
+        """Where it is tried: with conditions, unless it refuses these or shares weights."""
+        if self.info.weight_sharing:
+            return small(SHARED)
         conditional = small("conditional")
         return small("plain") if self.refusal(conditional) else conditional
 
@@ -138,6 +141,9 @@ class Trial:
     ) -> Watched:
         """The strategy at the beginning of the run with this seed, with the stream of the arena."""
         rng, problem = stream(0, task.id, seed, "strategy"), problem or task.problem
+        if self.info.weight_sharing and task.supernet is not None:
+            # Without a name for checkpoints: every run trains its supernet anew.
+            problem = replace(problem, supernet=task.supernet(Search(), None))
         return Watched(lambda: self.factory(problem, rng, **self.settings), guard)
 
     def run(

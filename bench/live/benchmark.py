@@ -10,12 +10,14 @@ BENCHMARK = LiveBenchmark({"mine": LiveSetup("text:mine.csv", training=Training(
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 
 from ...spaces import SearchSpace
 from ..errors import UnknownName
+from ..task import Task
+from .supernet_task import SupernetTask
 from .task import SPACES, LiveTask
 from .training import Training
 
@@ -28,11 +30,13 @@ class LiveSetup:
         dataset: as `nasarena.bench.live.data.dataset` takes it: ``digits``, ``text:mine.csv``.
         space: ``"module:attribute"`` of the search space; by the kind of data if left out.
         training: settings.
+        table: id of a task whose table answers in place of training; only supernets train here.
     """
 
     dataset: str
     space: str | None = None
     training: Training = field(default_factory=Training)
+    table: str | None = None
 
 
 KINDS = {"tweets": "text", "reviews": "text", "text": "text"} | {
@@ -60,12 +64,16 @@ class LiveBenchmark:
     def space(self, dataset: str) -> SearchSpace:
         """The search space of a task."""
         setup = self.setups[dataset]
+        if setup.table is not None:
+            return _table(setup.table).space
         kind = KINDS.get(setup.dataset.partition(":")[0], "images")
         module, _, attribute = (setup.space or SPACES[kind]).partition(":")
         found: SearchSpace = getattr(import_module(module), attribute)
         return found
 
-    def task(self, task_id: str, dataset: str, objectives: tuple[str, ...] = ()) -> LiveTask:
+    def task(
+        self, task_id: str, dataset: str, objectives: tuple[str, ...] = ()
+    ) -> LiveTask | SupernetTask:
         """The task with this name.
 
         Raises:
@@ -74,15 +82,36 @@ class LiveBenchmark:
         if dataset not in self.setups:
             raise UnknownName("live task", dataset, self.setups)
         setup = self.setups[dataset]
-        return LiveTask(
-            task_id, setup.dataset, self.space(dataset), setup.training, objectives, self._root
-        )
+        space, root = self.space(dataset), self._root
+        if setup.table is not None:
+            live = LiveTask(task_id, setup.dataset, space, setup.training, (), root)
+            return SupernetTask(task_id, _table(setup.table), live, objectives)
+        return LiveTask(task_id, setup.dataset, space, setup.training, objectives, root)
 
 
-_TEXT = Training(epochs=(1, 2, 4), optimizer="adam", learning_rate=2e-3, weight_decay=1e-2)
+def _table(task_id: str) -> Task:
+    from .. import registry
+
+    return registry.task(task_id)
+
+
+# Small settings finish on two CPU cores in minutes; ``-large`` ones are for a GPU. Rates are such
+# that the simplest network comes near its best: what is found is better, not only sooner trained.
+_MNIST = Training(epochs=(1, 2, 4))
+_TEXT = Training(
+    epochs=(1, 2, 4),
+    optimizer="adam",
+    learning_rate=5e-3,
+    weight_decay=1e-2,
+    longest=32,
+    examples=6000,
+    measured=1500,
+)
+_LARGE_TEXT = replace(_TEXT, epochs=(1, 3, 9), longest=48, examples=None, measured=None, batch=128)
 _PAIRS = Training(
-    epochs=(3, 9, 27),
+    epochs=(3, 9),
     metric="bleu",
+    batch=16,
     optimizer="adam",
     learning_rate=2e-3,
     weight_decay=1e-2,
@@ -93,10 +122,17 @@ _PAIRS = Training(
 BENCHMARK = LiveBenchmark(
     {
         "digits": LiveSetup("digits"),
-        "mnist5k": LiveSetup("mnist5k", training=Training(epochs=(1, 2, 4), augment=True)),
+        "mnist5k": LiveSetup("mnist5k", training=_MNIST),
+        "mnist5k-large": LiveSetup(
+            "mnist5k", training=replace(_MNIST, epochs=(3, 9, 27), augment=True)
+        ),
         "digits-cells": LiveSetup("digits", space="nasarena.spaces.nasbench201:SPACE"),
         "tweets": LiveSetup("tweets", training=_TEXT),
+        "tweets-large": LiveSetup("tweets", training=_LARGE_TEXT),
         "reviews": LiveSetup("reviews", training=_TEXT),
         "gettext-de": LiveSetup("gettext:django,de", training=_PAIRS),
+        "gettext-de-large": LiveSetup(
+            "gettext:django,de", training=replace(_PAIRS, epochs=(9, 27, 81))
+        ),
     }
 )

@@ -44,12 +44,25 @@ class Trained:
         """Epochs trained."""
         return len(self.validation)
 
+    def add(self, epoch: Any) -> None:
+        """One `trainer.Epoch` more."""
+        self.validation.append(epoch.validation)
+        self.test.append(epoch.test)
+        self.train_loss.append(epoch.train_loss)
+        self.seconds.append(epoch.seconds)
+
+
+WEIGHTS_LIMIT = 256 * 2**20
+"""Bytes of a task's finished networks that are kept, the best ones, to be trained further."""
+
 
 class Journal:
     """The trainings of one task below ``root``."""
 
     def __init__(self, root: Path) -> None:
         self.root = root
+        # Bytes of the weights that are kept; None: not yet looked at.
+        self._kept: int | None = None
 
     def _file(self, arch: Arch, replica: int, suffix: str) -> Path:
         name = "-".join(map(str, arch))
@@ -82,9 +95,7 @@ class Journal:
         """
         file = self._file(trained.arch, trained.replica, ".pt")
         if checkpoint is not None:
-            import torch
-
-            _replace(file, lambda target: torch.save(checkpoint, target))
+            write_state(file, checkpoint)
         text = json.dumps(asdict(trained))
         figures = self._file(trained.arch, trained.replica, ".json")
         _replace(figures, lambda target: target.write_bytes(text.encode()))
@@ -93,16 +104,60 @@ class Journal:
 
     def checkpoint(self, arch: Arch, replica: int) -> dict[str, Any] | None:
         """The state that the last `write` kept; None if there is none that can be read."""
-        import torch
+        return read_state(self._file(arch, replica, ".pt"))
 
-        file = self._file(arch, replica, ".pt")
-        if not file.is_file():
-            return None
-        try:
-            found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-        except Exception:
-            # A damaged checkpoint costs time, not results: the training begins again.
-            return None
+    def keep(self, trained: Trained, weights: dict[str, Any], loss: float) -> None:
+        """Keep the weights of a finished training, while they are among the best by ``loss``."""
+        from safetensors.torch import save
+
+        file = self._file(trained.arch, trained.replica, ".safetensors")
+        tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
+        data = save(tensors, {"loss": repr(loss), "epochs": str(trained.epochs)})
+        _replace(file, lambda target: target.write_bytes(data))
+        if self._kept is None:
+            self._kept = sum(size for _, size, _ in self._weights())
+        else:
+            self._kept += len(data)
+        if self._kept > WEIGHTS_LIMIT:
+            self._forget()
+
+    def _weights(self) -> list[tuple[float, int, Path]]:
+        """Loss, bytes and file of all weights that are kept."""
+        from safetensors import safe_open
+
+        found = []
+        for file in self.root.glob("*.safetensors"):
+            try:
+                with safe_open(file, "pt") as opened:
+                    loss = float(opened.metadata()["loss"])
+                found.append((loss, file.stat().st_size, file))
+            except Exception:
+                # Damaged, or another process forgot it: it is of no use.
+                found.append((float("inf"), 0, file))
+        return found
+
+    def _forget(self) -> None:
+        """Delete the worst weights until those left take three quarters of the limit."""
+        there = sorted(self._weights(), key=lambda one: one[:2])
+        self._kept = 0
+        for _, size, file in there:
+            if self._kept + size > 0.75 * WEIGHTS_LIMIT:
+                file.unlink(missing_ok=True)
+            else:
+                self._kept += size
+
+    def weights(self, arch: Arch, replica: int) -> dict[str, Any] | None:
+        """The network's weights after the last epoch trained; None if they are not kept."""
+        from safetensors.torch import load_file
+
+        file = self._file(arch, replica, ".safetensors")
+        if file.is_file():
+            try:
+                return load_file(file)
+            except Exception:
+                return None  # as good as lost
+        state = self.checkpoint(arch, replica)
+        found: dict[str, Any] | None = state["network"] if state is not None else None
         return found
 
     def trainings(self) -> list[Trained]:
@@ -128,3 +183,45 @@ def _replace(file: Path, write: Callable[[Path], Any]) -> None:
     finally:
         with suppress(OSError):
             temporary.unlink(missing_ok=True)
+
+
+def write_state(file: Path, state: dict[str, Any]) -> None:
+    """Keep a state of tensors and plain values, whole or not at all."""
+    import torch
+
+    _replace(file, lambda target: torch.save(state, target))
+
+
+def read_state(file: Path) -> dict[str, Any] | None:
+    """The state that was kept last; None if there is none that can be read."""
+    import torch
+
+    if not file.is_file():
+        return None
+    try:
+        found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception:
+        # A damaged state costs time, not results: what it came from begins again.
+        return None
+    return found
+
+
+def append_line(file: Path, values: list[Any]) -> None:
+    """Add plain values to a file of which each line is a JSON list."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(values) + "\n")
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error}") from error
+
+
+def read_lines(file: Path) -> list[list[Any]]:
+    """The lines that were added, without one that was cut off."""
+    if not file.is_file():
+        return []
+    found = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found

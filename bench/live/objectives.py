@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...spaces import Arch, SearchSpace
+from ..errors import ExperimentError
 from .data import Dataset, Part, take
 from .tokens import Tokenizer
 from .trainer import Batches, seed_of
@@ -50,13 +51,16 @@ class Classification:
     def train(self) -> Batches:
         return self.parts["train"]
 
-    def loss(self, network: Callable[[Tensor], Tensor], rows: Tensor) -> Tensor:
-        """The mean loss of some training examples."""
-        inputs = self.train.inputs[rows]
-        if self._augment:
+    def loss(
+        self, network: Callable[[Tensor], Tensor], rows: Tensor, part: str = "train"
+    ) -> Tensor:
+        """The mean loss of some examples of a part; those to train on are augmented."""
+        data = self.parts[part]
+        inputs = data.inputs[rows]
+        if self._augment and part == "train":
             inputs = shifted(inputs)
         return functional.cross_entropy(
-            network(inputs), self.train.targets[rows], label_smoothing=self._smoothing
+            network(inputs), data.targets[rows], label_smoothing=self._smoothing
         )
 
     def measure(self, network: nn.Module, part: str) -> float:
@@ -154,10 +158,15 @@ def taken_part(dataset: Dataset, name: str, training: Training) -> Part:
 
 def _pixels(dataset: Dataset) -> Callable[[Any], Tensor]:
     """Standardizes images by the training part's mean and deviation of each channel."""
+    mean, spread = moments(dataset)
+    return lambda images: (torch.from_numpy(images).float() - mean) / spread
+
+
+def moments(dataset: Dataset) -> tuple[Tensor, Tensor]:
+    """Mean and deviation of each channel over the training part, both (1, channels, 1, 1)."""
     train = torch.from_numpy(dataset.train.inputs).float()
     mean = train.mean(dim=(0, 2, 3), keepdim=True)
-    spread = train.std(dim=(0, 2, 3), keepdim=True).clamp(min=1.0)
-    return lambda images: (torch.from_numpy(images).float() - mean) / spread
+    return mean, train.std(dim=(0, 2, 3), keepdim=True).clamp(min=1.0)
 
 
 def shifted(images: Tensor) -> Tensor:
@@ -183,31 +192,45 @@ def builder(space: SearchSpace, dataset: Dataset, objective: Classification | Tr
     """How an architecture of ``space`` becomes a network for the data.
 
     Raises:
-        ValueError: if the space does not fit the kind of data.
+        ExperimentError: if the space does not fit the kind of data.
     """
-    classes = len(dataset.classes)
-    if isinstance(objective, Translating) and space.name == "translation":
+    return networks(space.name, dataset.kind, dataset.name, **sizes(dataset, objective))
+
+
+def sizes(dataset: Dataset, objective: Classification | Translating) -> dict[str, Any]:
+    """What a network must know of its data: ready for JSON, and for `networks`."""
+    if isinstance(objective, Translating):
+        return {"source": len(objective.source), "target": len(objective.target)}
+    if dataset.kind == "text":
+        return {"classes": len(dataset.classes), "vocabulary": len(objective.tokenizer)}
+    _, channels, height, width = dataset.train.inputs.shape
+    shape = {"channels": channels, "height": height, "width": width}
+    return {"classes": len(dataset.classes), **shape}
+
+
+def networks(space: str, kind: str, name: str, **sizes: int) -> Build:
+    """How an architecture of the space of that name becomes a network for data of a kind.
+
+    Raises:
+        ExperimentError: if the space does not fit the kind of data.
+    """
+    if (kind, space) == ("pairs", "translation"):
         from ...spaces.translation_network import Network as Translator
 
-        sizes = len(objective.source), len(objective.target)
-        return lambda arch: Translator(arch, *sizes)
-    if dataset.kind == "text" and space.name == "text-encoder":
+        return lambda arch: Translator(arch, **sizes)
+    if (kind, space) == ("text", "text-encoder"):
         from ...spaces.text_encoder_network import Network as Encoder
 
-        assert isinstance(objective, Classification)
-        vocabulary = len(objective.tokenizer)
-        return lambda arch: Encoder(arch, classes, vocabulary=vocabulary)
-    if dataset.kind == "images":
-        _, channels, height, width = dataset.train.inputs.shape
-        if space.name == "growing":
-            from ...spaces.growing_network import Network as Grown
+        return lambda arch: Encoder(arch, **sizes)
+    if (kind, space) == ("images", "growing"):
+        from ...spaces.growing_network import Network as Grown
 
-            return lambda arch: Grown(arch, classes, channels=channels, height=height, width=width)
-        if space.name == "nasbench201":
-            from ...spaces.nasbench201_network import Network as Cells
+        return lambda arch: Grown(arch, **sizes)
+    if (kind, space) == ("images", "nasbench201"):
+        from ...spaces.nasbench201_network import Network as Cells
 
-            return lambda arch: Cells(arch, classes, channels=channels)
-    raise ValueError(f"space {space.name!r} has no network for {dataset.kind} ({dataset.name})")
+        return lambda arch: Cells(arch, sizes["classes"], channels=sizes["channels"])
+    raise ExperimentError(f"space {space!r} has no network for {kind} ({name})")
 
 
 def initial(build: Build, arch: Arch, seed: int) -> nn.Module:

@@ -27,7 +27,12 @@ from .journal import Journal, Trained
 from .training import METRICS, Training
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from ..types import Supernet
+    from ..weight_sharing import Search
     from .data import Dataset
+    from .supernet import Supernets
     from .trainer import Trainer
 
 OBJECTIVES = {"parameters": "", "flops": "", "latency": "s"}
@@ -120,11 +125,21 @@ class LiveTask:
         kind = Translating if self.dataset.kind == "pairs" else Classification
         return kind(self.dataset, self.training, self.device)
 
+    @property
+    def objective(self) -> Any:
+        """What is minimized and measured; see `objectives`."""
+        return self._objective
+
     @cached_property
     def _build(self) -> Any:
         from .objectives import builder
 
         return builder(self.space, self.dataset, self._objective)
+
+    def again(self, training: Training, dataset: str | None = None) -> LiveTask:
+        """The same task with other settings, or on other data of its kind."""
+        dataset = dataset or self._dataset_name
+        return LiveTask(self.id, dataset, self.space, training, (), self._root)
 
     def network(self, arch: Arch, replica: int = 0) -> Any:
         """The untrained network of ``arch`` with the initial weights of a training seed."""
@@ -137,6 +152,27 @@ class LiveTask:
     ) -> LiveOracle:
         """An oracle for one run, which draws training seeds from ``rng``."""
         return LiveOracle(self, rng, noise=noise, duplicates=duplicates)
+
+    @property
+    def supernet(self) -> Callable[[Search, str | None], Callable[..., Supernet]] | None:
+        """Makes `Problem.supernet` for a run; None if the space has no supernet."""
+        from .supernet_task import has_supernet
+
+        return self.supernets if has_supernet(self.space) else None
+
+    def supernets(self, search: Search, key: str | None) -> Supernets:
+        """What makes the supernets of a run; ``key`` names its checkpoints."""
+        from .supernet import Supernets, builder
+
+        return Supernets(
+            self.space.sizes,
+            builder(self.space, self.dataset, self._objective),
+            self._objective,
+            self.training,
+            self.device,
+            search,
+            None if key is None else self.journal.root / "supernets" / key,
+        )
 
     # Training.
 
@@ -177,6 +213,9 @@ class LiveTask:
             return
         ended = known.epochs >= self.training.epochs[-1]
         self.journal.write(known, None if ended else trainer.state())
+        if ended:
+            loss = self.loss("validation", known, known.epochs)
+            self.journal.keep(known, trainer.network.state_dict(), loss)
 
     def _resume(self, known: Trained) -> Trainer:
         """The trainer of a training: the last one used, or from its checkpoint, or a new one."""
@@ -213,6 +252,10 @@ class LiveTask:
         for _ in range(3):
             network(*example)
         known.latency = (perf_counter() - begin) / 3
+
+    def measure(self, known: Trained, network: Any) -> None:
+        """Note the size and speed of a network beside the figures of its training."""
+        self._measure(known, network)
 
     def _example(self) -> tuple[Any, ...]:
         """One example, on the CPU."""
@@ -292,6 +335,7 @@ class LiveTask:
             "epochs": list(self.training.epochs),
             "replicas": self.training.replicas,
             "hash": self.hash,
+            "data": self.dataset.hash,
             "citation": self.dataset.citation,
             "training": self.training.facts(),
             "device": self.device.type,

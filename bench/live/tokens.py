@@ -7,6 +7,7 @@ ACL 2016 (arXiv:1508.07909), as implemented by the package ``tokenizers``.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -43,6 +44,20 @@ class Tokenizer:
         )
         library.train_from_iterator(texts, trainer)
         self._library = library
+
+    @classmethod
+    def load(cls, file: Path, longest: int) -> Tokenizer:
+        """The tokenizer that `save` wrote to ``file``."""
+        from tokenizers import Tokenizer as Library
+
+        made = cls.__new__(cls)
+        made.longest = longest
+        made._library = Library.from_file(str(file))
+        return made
+
+    def save(self, file: Path) -> None:
+        """Write vocabulary and merges, in the format of the package ``tokenizers`` (JSON)."""
+        self._library.save(str(file))
 
     def __len__(self) -> int:
         return int(self._library.get_vocab_size())

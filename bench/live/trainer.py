@@ -69,6 +69,22 @@ def seed_of(*parts: object) -> int:
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7])
 
 
+def new_optimizer(network: nn.Module, t: Training) -> torch.optim.Optimizer:
+    """The optimizer of a network's weights that the settings name."""
+    if t.optimizer == "adam":
+        return torch.optim.AdamW(
+            network.parameters(), t.learning_rate, weight_decay=t.weight_decay, foreach=True
+        )
+    return torch.optim.SGD(
+        network.parameters(),
+        t.learning_rate,
+        momentum=0.9,
+        nesterov=True,
+        weight_decay=t.weight_decay,
+        foreach=True,
+    )
+
+
 class Trainer:
     """One network under training.
 
@@ -95,25 +111,10 @@ class Trainer:
         if cuda and objective.images:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self._run = torch.compile(self.network) if training.compile else self.network
-        self.optimizer = self._optimizer()
+        self.optimizer = new_optimizer(self.network, training)
         self._amp = cuda
         self.done = 0
         self.seconds = 0.0
-
-    def _optimizer(self) -> torch.optim.Optimizer:
-        parameters, t = self.network.parameters(), self.training
-        if t.optimizer == "adam":
-            return torch.optim.AdamW(
-                parameters, t.learning_rate, weight_decay=t.weight_decay, foreach=True
-            )
-        return torch.optim.SGD(
-            parameters,
-            t.learning_rate,
-            momentum=0.9,
-            nesterov=True,
-            weight_decay=t.weight_decay,
-            foreach=True,
-        )
 
     def _autocast(self) -> AbstractContextManager[Any]:
         return torch.autocast("cuda", torch.bfloat16) if self._amp else nullcontext()

@@ -12,10 +12,10 @@ from nasarena.bench.runner import Budget, run_seed
 from nasarena.bench.store import Unit
 
 
-def unit_record(seeds=(0, 1), queries=6):
+def unit_record(seeds=(0, 1), queries=6, **about):
     task = toy.task("latency")
     runs = {s: run_seed(task, toy.Sampler, {}, s, Budget(queries=queries)) for s in seeds}
-    return record.to_table(task, runs, {"task": task.id})
+    return record.to_table(task, runs, about)
 
 
 def make_store(root, labels=("b", "a"), tasks=("toy/z", "toy/a")):

@@ -13,6 +13,7 @@ from nasarena.bench.errors import StoreError
 from nasarena.reports import page as page_module
 from nasarena.reports.checklist import AUTHORS, NO, PARTLY, YES, checklist
 from nasarena.reports.curves import blocks
+from nasarena.reports.escaping import policy_hash
 from nasarena.reports.page import page
 from nasarena.reports.page_data import task_curves
 from nasarena.reports.tables import Table
@@ -182,7 +183,7 @@ def test_every_script_and_style_has_its_hash_in_the_policy(text):
     elements = re.findall(r"<(?:script|style)>(.*?)</(?:script|style)>", text, re.DOTALL)
     assert len(elements) == 5
     for element in elements:
-        assert page_module._hash(element) in policy
+        assert policy_hash(element) in policy
 
 
 def test_names_cannot_become_markup(text):

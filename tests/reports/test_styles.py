@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.colors import to_rgb
-from stores import facts, manifest, synthetic, write
+from stores import facts, frame, manifest, synthetic, write
 
 from nasarena.bench.errors import UnknownName
 from nasarena.reports import write_report
@@ -163,3 +163,12 @@ def test_the_sample_paper_compiles(tmp_path, results):
     assert "undefined" not in log
     too_wide = [float(w) for w in re.findall(r"Overfull \\hbox \(([\d.]+)pt too wide", log)]
     assert max(too_wide, default=0.0) < 5
+
+
+def test_what_a_report_is_about_has_a_colour_however_bad_it_is(tmp_path):
+    labels = [f"s{i}" for i in range(SHOWN + 2)]
+    data = frame([("t/1", label, s, 1, i) for i, label in enumerate(labels) for s in range(3)])
+    folder = write(tmp_path / "r", data, manifest(labels, {"t/1": facts()}))
+    worst = labels[-1]
+    assert prepare([folder], "screen", None).looks[worst] is OTHERS
+    assert prepare([folder], "screen", None, focus=worst).looks[worst] is not OTHERS

@@ -1,0 +1,85 @@
+"""A task whose table answers, while supernets train here, on other data if need be.
+
+What a strategy with weight sharing finds is scored by the table. The table's own data are at hand
+only where the user brings them: `facts` say what the supernet learned from.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from ...spaces import SearchSpace, Table
+from ..errors import ExperimentError
+from ..task import Task
+
+if TYPE_CHECKING:
+    from ..types import Supernet
+    from ..weight_sharing import Search
+    from .task import LiveTask
+
+SPACES = ("nasbench201", "text-encoder")
+"""The spaces that have a supernet."""
+
+
+def has_supernet(space: SearchSpace) -> bool:
+    """Whether weights can be shared in a space."""
+    return space.name in SPACES
+
+
+class SupernetTask(Task):
+    """A table with a supernet beside it.
+
+    Args:
+        task_id: names it in the record.
+        scored_by: the task whose table answers.
+        live: the task whose data and settings the supernet trains with; same space.
+        objectives: besides validation: columns of the table.
+
+    Raises:
+        ExperimentError: if the space has no supernet.
+    """
+
+    # Seconds of the search are measured, so that no run comes out twice to the last bit.
+    in_table = False
+
+    def __init__(
+        self, task_id: str, scored_by: Task, live: LiveTask, objectives: tuple[str, ...] = ()
+    ) -> None:
+        super().__init__(task_id, scored_by.benchmark, scored_by.dataset, objectives)
+        if not has_supernet(self.space):
+            raise ExperimentError(
+                f"{task_id}: {scored_by.id} has the space {self.space.name}; "
+                f"supernets are there for {' and '.join(SPACES)}"
+            )
+        self._scored_by, self._live = scored_by, live
+
+    @cached_property
+    def table(self) -> Table:
+        return self._scored_by.table
+
+    @cached_property
+    def hash(self) -> str:
+        """Of the table and of all that decides what a supernet comes to."""
+        both = f"{self._scored_by.hash}/{self._live.hash}"
+        return hashlib.sha256(both.encode()).hexdigest()[:16]
+
+    @property
+    def supernet(self) -> Callable[[Search, str | None], Callable[..., Supernet]]:  # type: ignore[override]
+        """Makes `Problem.supernet` for a run."""
+        return self._live.supernets
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader of results must know of the task, ready for JSON."""
+        live = self._live
+        return super().facts() | {
+            "scored by": self._scored_by.id,
+            "supernet": {
+                "data": live.dataset.name,
+                "citation": live.dataset.citation,
+                "training": live.training.facts(),
+                "device": live.device.type,
+            },
+        }

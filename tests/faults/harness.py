@@ -1,0 +1,105 @@
+"""Starts nasarena, kills it, and says whether anything was lost."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+from nasarena.bench import record, store, vault, vault_upkeep
+
+HERE = Path(__file__).parent
+TASK = f"{HERE.parent / 'bench'}/toy.py:BENCHMARK/a"
+LABELS = ("random", "regularized-evolution")
+ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF", ".html": b"-->"}
+
+
+def run_words(root, *, processes=2, labels=LABELS, seeds=20, queries=60):
+    words = ["run", "--tasks", TASK, "--strategies", ",".join(labels), "--seeds", str(seeds)]
+    words += ["--queries", str(queries), "--out", str(root), "--processes", str(processes)]
+    return [*words, "--no-report"]
+
+
+def report_words(root):
+    return ["report", str(root), "--format", "html,csv,png"]
+
+
+def start(words, own_vault, **env):
+    """nasarena in a session of its own, as a terminal would start it."""
+    return subprocess.Popen(
+        [sys.executable, str(HERE / "killed.py"), *words],
+        env=os.environ | {"NASARENA_VAULT": str(own_vault)} | env,
+        start_new_session=True,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def kill(process, name):
+    """Send a signal to the whole group; whatever of it outlives a Ctrl-C by 20 s is an error."""
+    try:
+        os.killpg(process.pid, getattr(signal, name))
+    except ProcessLookupError:
+        return
+    try:
+        process.communicate(timeout=20)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+        raise AssertionError(f"it went on for 20 s after {name}") from None
+
+
+def bits(root):
+    """The fingerprint of each unit, recomputed; every file that looks like one must be one."""
+    found = {}
+    for path in sorted(root.glob("runs/**/*.parquet")):
+        table = store.read_unit(path)
+        found[path.name, path.parent.name] = record.fingerprint(table)
+        assert record.about(table)["fingerprint"] == record.fingerprint(table)
+    return found
+
+
+def manifest(root):
+    """The manifest but for the time."""
+    return {**store.manifest(root), "created": None}
+
+
+def check(root, own_vault, whole):
+    """Nothing is half-written, and what is finished has the bits of an undisturbed run.
+
+    Returns the units that are there: (file, label) -> fingerprint.
+    """
+    if (root / "manifest.json").exists():
+        store.manifest(root)
+    there = bits(root) if root.exists() else {}
+    assert there.items() <= whole.items()
+    for path in root.rglob("*"):
+        if path.name.startswith(".") or path.is_dir() or "runs" in path.parts:
+            continue
+        data = path.read_bytes()
+        assert data, path
+        assert data.rstrip().endswith(ENDS.get(path.suffix, b"")), path
+        if path.suffix == ".json":
+            json.loads(data)
+    for found in vault_upkeep.entries([vault.Folder(own_vault)]):
+        assert found.about is not None, found.problem
+    return there
+
+
+def where(trace):
+    """In which phase a run was, from its trace."""
+    lines = trace.read_text().splitlines() if trace.exists() else []
+    if not lines:
+        return "start"
+    word, _, place = lines[-1].partition(" ")
+    if word == "ready":
+        return "before the first file"
+    for kind in ("manifest.json", "/runs/", "/report/"):
+        if kind in place:
+            break
+    else:
+        kind = "vault"
+    name = {"/runs/": "a unit", "/report/": "a report's file", "manifest.json": "the manifest"}
+    return f"{'writing' if word == 'begun' else 'after'} {name.get(kind, 'a vault entry')}"

@@ -1,0 +1,162 @@
+"""Runs and reports that are killed, anywhere, and go on as if nothing had been."""
+
+import os
+import shutil
+import time
+from collections import Counter
+from random import Random
+
+import harness
+import pytest
+
+from nasarena.bench import atomic, experiment
+from nasarena.bench.executor import execute
+
+POINTS = ("made", "half", "written", "synced", "renamed")
+PLACES = {"manifest": r"/manifest\.json$", "unit": r"/runs/.*parquet$", "vault": r"vault.*parquet$"}
+
+
+def plan(labels=harness.LABELS, seeds=20, queries=60):
+    return experiment.parse(
+        {
+            "tasks": [harness.TASK],
+            "strategies": list(labels),
+            "seeds": seeds,
+            "budget": {"queries": queries},
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    root = tmp_path_factory.mktemp("undisturbed") / "results"
+    execute(root, plan(), processes=1)
+    return root
+
+
+def same(root, undisturbed):
+    """``root`` holds what an undisturbed run leaves, and nothing else."""
+    assert harness.bits(root) == harness.bits(undisturbed)
+    there, wanted = harness.manifest(root), harness.manifest(undisturbed)
+    assert there["experiment"] | {"name": None} == wanted["experiment"] | {"name": None}
+    assert {**there, "experiment": None} == {**wanted, "experiment": None}
+    assert not list(atomic.parts(root))
+    assert not list(root.rglob("*.damaged-*"))
+
+
+@pytest.mark.parametrize(
+    ("point", "place"),
+    [
+        *((point, "unit") for point in POINTS),
+        ("half", "manifest"),
+        ("synced", "manifest"),
+        ("written", "vault"),
+        ("renamed", "vault"),
+    ],
+)
+def test_killed_at_a_chosen_point(tmp_path, own_vault, undisturbed, point, place):
+    root = tmp_path / "results"
+    fault = f"{point} {PLACES[place]} SIGKILL"
+    process = harness.start(harness.run_words(root, processes=1), own_vault, FAULT=fault)
+    process.communicate()
+    assert process.returncode == -9
+    kept = harness.check(root, own_vault, harness.bits(undisturbed))
+    left = list(atomic.parts(root)) + list(atomic.parts(own_vault))
+    assert len(left) == (0 if point == "renamed" else 1)
+    files = {path: path.read_bytes() for path in root.glob("runs/**/*.parquet")}
+    assert len(files) == len(kept) == {"manifest": 0, "unit": point == "renamed", "vault": 1}[place]
+    execute(root, plan(), processes=1)
+    same(root, undisturbed)
+    assert all(path.read_bytes() == data for path, data in files.items())
+
+
+@pytest.mark.faults
+@pytest.mark.parametrize("place", [*PLACES, "report"])
+@pytest.mark.parametrize("point", POINTS)
+@pytest.mark.parametrize("name", ["SIGKILL", "SIGINT", "SIGTERM"])
+def test_killed_at_a_chosen_point_by_processes(
+    tmp_path, own_vault, undisturbed, point, place, name
+):
+    root = tmp_path / "results"
+    pattern = (PLACES | {"report": "overview.png$"})[place]
+    if place == "report":
+        shutil.copytree(undisturbed, root)
+    words = harness.report_words(root) if place == "report" else harness.run_words(root)
+    process = harness.start(words, own_vault, FAULT=f"{point} {pattern} {name}")
+    process.communicate(timeout=120)
+    assert process.returncode != 0
+    harness.check(root, own_vault, harness.bits(undisturbed))
+    again = harness.start(words, own_vault)
+    assert again.communicate(timeout=120) and again.returncode == 0
+    execute(root, plan(), processes=1)
+    same(root, undisturbed)
+
+
+def rounds(folder, own_vault, undisturbed, count, seed, told=lambda line: None):
+    """Kill runs and reports ``count`` times at random moments; where they were then, counted.
+
+    A run that was killed goes on in the next round, until it ends and is compared with the
+    undisturbed one; then a new one begins, every second time with an empty vault.
+    """
+    rng = Random(seed)
+    whole = harness.bits(undisturbed)
+    seen, kills, finished, number = Counter(), 0, 0, 0
+    lasts = {"run": 3.0, "report": 6.0}
+    root, kept = folder / "0", {}
+    while kills < count:
+        reporting = len(kept) == len(whole)
+        kind = "report" if reporting else "run"
+        words = harness.report_words(root) if reporting else harness.run_words(root)
+        trace = folder / "trace"
+        trace.unlink(missing_ok=True)
+        name = rng.choice(["SIGKILL", "SIGINT"])
+        begin = time.monotonic()
+        process = harness.start(words, own_vault, TRACE=str(trace))
+        moment = rng.uniform(0, 1.1 * lasts[kind])
+        while process.poll() is None and time.monotonic() < begin + moment:
+            time.sleep(0.002)
+        alive = process.poll() is None
+        harness.kill(process, name)
+        there = harness.check(root, own_vault, whole)
+        assert kept.items() <= there.items(), "a finished unit was lost"
+        kept = there
+        if alive:
+            kills += 1
+            # So that a slower machine comes to an end too: as long as was seen, and longer.
+            lasts[kind] = max(lasts[kind], 1.25 * moment)
+            seen[f"{kind}, {name}: {harness.where(trace)}"] += 1
+        else:
+            lasts[kind] = (lasts[kind] + time.monotonic() - begin) / 2
+            assert process.returncode == 0
+        if reporting and not alive:
+            execute(root, plan(), processes=1)
+            same(root, undisturbed)
+            finished += 1
+            number += 1
+            root, kept = folder / str(number), {}
+            if number % 2 == 0:
+                shutil.rmtree(own_vault)
+                own_vault.mkdir()
+        told(f"{kills} kills, {finished} finished runs")
+    execute(root, plan(), processes=1)
+    same(root, undisturbed)
+    return seen, finished + 1
+
+
+def test_killed_at_random_moments(tmp_path, own_vault, undisturbed):
+    seen, _ = rounds(tmp_path, own_vault, undisturbed, count=2, seed=1)
+    assert seen.total() == 2
+
+
+@pytest.mark.faults
+def test_killed_at_random_moments_200_times(tmp_path, own_vault, undisturbed, capsys):
+    count = int(os.environ.get("FAULT_ROUNDS", "200"))
+    seed = int(os.environ.get("FAULT_SEED", "0"))
+    with capsys.disabled():
+        seen, finished = rounds(
+            tmp_path, own_vault, undisturbed, count, seed, lambda line: print(line, flush=True)
+        )
+        for what, times in sorted(seen.items()):
+            print(f"{times:4d}  {what}")
+        print(f"{finished} stores came out as undisturbed")
+    assert seen.total() == count
