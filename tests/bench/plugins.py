@@ -2,7 +2,6 @@
 
 import os
 import random
-import signal
 import sys
 import time
 
@@ -95,20 +94,6 @@ def slow(problem, rng):
 def kills_its_parent(problem, rng):
     yield problem.space.sample(rng)
     os.kill(os.getppid(), 9)
-    time.sleep(60)
-
-
-@strategy()
-def prints(problem, rng):
-    while True:
-        print("x" * 100_000)
-        yield problem.space.sample(rng)
-
-
-@strategy()
-def deaf(problem, rng):
-    yield problem.space.sample(rng)
-    signal.pthread_sigmask(signal.SIG_BLOCK, [signal.SIGALRM])
     time.sleep(60)
 
 

@@ -10,11 +10,12 @@ import pytest
 from clusters import Cluster, busy, until
 from test_executor import TASK, bits, plan
 
-from nasarena.bench import store
+from nasarena.bench import registry, store
 from nasarena.bench.errors import ClusterError
 from nasarena.bench.executor import execute
+from nasarena.bench.processes import LocalProcesses
 from nasarena.bench.store import Unit
-from nasarena.bench.units import missing_units
+from nasarena.bench.units import Job, missing_units
 
 pytest.importorskip("distributed")
 
@@ -84,16 +85,36 @@ def test_a_task_of_the_scheduler_is_a_few_names(tmp_path):
     assert len(pickle.dumps((dask_worker.work, "name", many))) < 100 * 20 + 400 + len(TASK)
 
 
-def test_the_users_files_go_to_a_worker_once(tmp_path):
-    from dataclasses import replace
-
-    from nasarena.bench.executor import _spec
-    from nasarena.bench.units import Job
-
-    experiment = plan("random", "good", seeds=200)
-    lean = replace(experiment, tasks=(), strategies=())
+def test_a_file_that_came_from_elsewhere_is_found_by_its_name_there(tmp_path):
+    source = "from nasarena.bench import strategy\n\n\n@strategy()\ndef mine(problem, rng):\n"
+    source += "    while True:\n        yield problem.space.sample(rng)\n"
+    here = tmp_path / "mine.py"
+    here.write_text(source)
+    experiment = plan(strategies=[f"{here}:mine"])
+    execute(tmp_path / "serial", experiment, processes=1)
     jobs = [
-        Job(tmp_path, lean, _spec(experiment, unit), unit)
+        Job(
+            tmp_path / folder, experiment, experiment.strategies[0], Unit(TASK, "mine", 0, 2), files
+        )
+        for folder, files in (("away", tmp_path / "files"), ("without", None))
+    ]
+    copy = registry.shipped(tmp_path / "files", str(here))
+    copy.parent.mkdir(parents=True)
+    here.rename(copy)
+    found, missing = sorted(LocalProcesses(1).run(jobs), key=lambda done: done.error or "")
+    assert found.error is None
+    assert f"there is no file {here}" in missing.error
+    assert bits(tmp_path / "away") == bits(tmp_path / "serial")
+    (path,) = (tmp_path / "away").glob("runs/**/*.parquet")
+    (same,) = (tmp_path / "serial").glob("runs/**/*.parquet")
+    assert store.read_unit(path).schema.metadata == store.read_unit(same).schema.metadata
+
+
+def test_the_users_files_go_to_a_worker_once(tmp_path):
+    experiment = plan("random", "good", seeds=200)
+    specs = {spec.label: spec for spec in experiment.strategies}
+    jobs = [
+        Job(tmp_path, experiment, specs[unit.label], unit)
         for unit in missing_units(tmp_path, experiment)
     ]
     shared = shared_by(jobs, None)
