@@ -16,8 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 try:
-    import distributed
-    from distributed import Client, KilledWorker, LocalCluster, as_completed
+    from distributed import CancelledError, Client, KilledWorker, LocalCluster, as_completed
 except ImportError as error:
     raise ImportError(
         f'the dask executor needs {error.name}: pip install "nasarena[dask]"'
@@ -207,7 +206,7 @@ class Campaign:
     def _call(self, what: Any, *args: Any, **keys: Any) -> Any:
         try:
             return what(*args, **keys)
-        except (OSError, TimeoutError, distributed.client.CancelledError) as error:
+        except (OSError, TimeoutError, CancelledError) as error:
             raise SchedulerLost(str(error)) from error
         except ImportError as error:
             raise ClusterError(
@@ -246,7 +245,7 @@ class Campaign:
             self._send([[self._suspects.pop()]], gpu=False, alone=True)
 
     def _submit(self, portions: Portions, places: int, *, gpu: bool) -> None:
-        portioned = []
+        portioned: list[list[Job]] = []
         while portions and self._asked[gpu] + len(portioned) < AHEAD * places:
             portioned.append(portions.take(places))
         if portioned:
