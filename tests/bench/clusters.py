@@ -16,7 +16,7 @@ def free_port():
         return found.getsockname()[1]
 
 
-def until(what, seconds=20.0):
+def until(what, seconds=120.0):
     """Wait for ``what()`` to be true; what it is then."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:

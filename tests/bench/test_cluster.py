@@ -228,9 +228,9 @@ def test_ctrl_c_ends_what_is_under_way_and_keeps_what_is_finished(tmp_path, clus
     command = [sys.executable, "-P", "-m", "nasarena.bench.cli", "run", *words]
     command += ["--strategies", names, "--out", str(tmp_path / "run")]
     run = subprocess.Popen([*command, "--executor", "dask", "--scheduler", cluster.address])
-    until(lambda: [*(tmp_path / "run").glob("runs/**/*slow*/*.parquet")], 60)
+    until(lambda: [*(tmp_path / "run").glob("runs/**/*slow*/*.parquet")])
     run.send_signal(signal.SIGINT)
-    assert run.wait(20) == 130
+    assert run.wait(60) == 130
     until(lambda: not busy(worker))
     kept = bits(tmp_path / "run")
     assert kept.items() < undisturbed.items()

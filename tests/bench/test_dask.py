@@ -24,7 +24,7 @@ from nasarena.bench.dask_executor import DaskCluster, shared_by
 
 
 def test_a_cluster_on_this_machine_gives_the_same_bits_and_listens_to_nobody_else(tmp_path):
-    experiment = plan("random", "good", "dies", "raises", seeds=25, timeout=20)
+    experiment = plan("random", "good", "dies", "raises", seeds=25)
     addresses = set()
 
     def look(_):
@@ -66,7 +66,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_unit_loses_nothing(tmp_path)
             finished=ended.append,
         )
         killer.join()
-        assert victim.wait() == -signal.SIGKILL
+        assert victim.wait(60) == -signal.SIGKILL
     assert [done.error for done in outcomes] == [None] * 8
     assert bits(tmp_path / "dask") == both(bits(tmp_path / "serial"))
 
