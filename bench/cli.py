@@ -96,6 +96,17 @@ def run(
     scheduler: executor_cli.SchedulerOption = None,
     dashboard: executor_cli.DashboardOption = None,
     store: executor_cli.StoreOption = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0, help="MiB that a unit may take; 0 is no limit.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK:STRATEGY:SEED",
+            help="Run one unit alone, here, and show how it fails; keeps nothing. "
+            "Without a file, of the experiment in --out.",
+        ),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     vault: VaultOption = None,
     no_vault: Annotated[
@@ -114,6 +125,8 @@ def run(
         nasarena run --tasks 'nasbench201/*' --strategies random,mine.py:mine --queries 300
 
         nasarena run --executor dask --scheduler tcp://10.0.0.1:8786 --store s3://bucket/results
+
+        nasarena run --only nasbench201/cifar10:mine:3
     """
     from . import experiment as experiments
     from .progress import Progress
@@ -128,6 +141,7 @@ def run(
         "noise": noise,
         "duplicates": duplicates,
         "lanes": lanes,
+        "memory": memory,
     }
     plain |= {key: value for key, value in options.items() if value is not None}
     limits = {"queries": queries, "epochs": epochs, "seconds": seconds}
@@ -135,13 +149,26 @@ def run(
     if given:
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
+    if only is not None:
+        _run_only(only, experiment, out, plain == _as_file(experiments.Experiment()))
+        return
     known = None if no_vault else _vault(vault)
     places: dict[str, Any] = {
         "mirror": executor_cli.mirror(store, out),
         "executor": executor_cli.chosen(executor, scheduler, dashboard, processes, store),
         "processes": processes,
     }
-    _run(experiment, out, places, Progress(quiet=as_json), no_report, as_json, known)
+    _run(experiment, out, places, Progress(out, quiet=as_json), no_report, as_json, known)
+
+
+def _run_only(text: str, experiment: Experiment, out: Path, default: bool) -> None:
+    """Of the experiment that was given; if none was, of the one whose results ``out`` holds."""
+    from . import only
+
+    if default and (out / "manifest.json").exists():
+        experiment = only.of_folder(out)
+    if not only.run(text, experiment):
+        raise typer.Exit(1)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:
@@ -172,6 +199,7 @@ def _run(
             **places,
             vault=vault,
             started=progress.started,
+            saw=progress.saw,
             finished=progress.finished,
         )
     _tell(vault)
@@ -187,7 +215,7 @@ def _run(
                 "units": len(outcomes),
                 "queries": sum(done.queries for done in outcomes),
                 "known": vault.served if vault else 0,
-                "failed": [{"unit": done.unit._asdict(), "error": done.error} for done in failed],
+                "failed": [progress.to_json(done) for done in failed],
             }
         )
     else:
@@ -242,15 +270,17 @@ def compare(
         strategy, against, tasks=_split(tasks), seeds=seeds, queries=queries, **keys
     )
     known = _vault(vault)
-    with Progress(quiet=as_json) as progress:
+    out = out or comparisons.folder(experiment)
+    with Progress(out, quiet=as_json) as progress:
         outcome = comparisons.compare(
             experiment,
-            out or comparisons.folder(experiment),
+            out,
             known,
             run_baselines=run_baselines,
             processes=processes,
             formats=() if no_report else ("html", "md"),
             started=progress.started,
+            saw=progress.saw,
             finished=progress.finished,
         )
     _tell(known)

@@ -233,14 +233,13 @@ def in_words(printed: bytes | bytearray) -> str:
 
 @contextmanager
 def contained() -> Iterator[Tail]:
-    """As much of a worker's containment as this process can give to the code within.
+    """As much of a worker's containment as this process can give to a unit that runs within.
 
-    Its output is kept from the terminal, what it changes is put back, and only the user's
-    Ctrl-C leaves as a KeyboardInterrupt (`UserInterrupt`).
+    Its output is kept from the terminal, and only the user's Ctrl-C leaves as a
+    KeyboardInterrupt (`UserInterrupt`).
     """
     tail = Tail()
     with (
-        state_kept(),
         _own_interrupts(),
         contextlib.redirect_stdout(tail),
         contextlib.redirect_stderr(tail),

@@ -230,8 +230,8 @@ def _units(root: Path, said: dict[str, Any], task: str, label: str) -> Iterator[
             yield Finding(path, problem, "seal it", partial(unit_file.write, path, table))
     folder = store.error_path(root, Unit(task, label, 0, 0)).parent
     for path in sorted(folder.glob("*-*.txt")):
-        first, _, last = path.stem.partition("-")
-        if first.isdigit() and last.isdigit() and done.issuperset(range(int(first), int(last) + 1)):
+        begin, _, end = path.stem.partition("-")
+        if begin.isdigit() and end.isdigit() and done.issuperset(range(int(begin), int(end) + 1)):
             problem = "the unit that failed has been finished since"
             yield Finding(path, problem, "remove it", partial(path.unlink, missing_ok=True))
 

@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from . import lane_runner, record, registry, store, unit_status
-from .containment import UserInterrupt, seed_globals
+from .containment import UserInterrupt, seed_globals, state_kept
 from .errors import NasarenaError
 from .experiment import FIXED, Experiment, StrategySpec
 from .runner import run_seed
@@ -182,7 +182,8 @@ def compute(
 
 
 def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
-    """Run a unit and write its file; whatever its strategy does comes back as an error.
+    """Run a unit and write its file; whatever its strategy does comes back as an error, and what
+    that changed in this process is put back.
 
     That includes ``sys.exit`` and a KeyboardInterrupt: who calls this where Ctrl-C may arrive
     does it within `containment.contained`, which tells them apart.
@@ -193,8 +194,9 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
     watch = watch or Watch()
     used = Usage()
     registry.use_files(job.files)
+    root = job.root.absolute()
     try:
-        with unit_status.running(job.root, job.unit, worker):
+        with unit_status.running(job.root, job.unit, worker), state_kept():
             table = compute(job.experiment, job.spec, job.unit, watch)
     except UserInterrupt:
         raise
@@ -202,6 +204,6 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
         said = str(error) if isinstance(error, NasarenaError) else repr(error)
         done = Done(job.unit, error=said, traceback=traceback.format_exc(), seed=watch.seed)
     else:
-        store.write_unit(job.root, job.unit, table)
+        store.write_unit(root, job.unit, table)
         done = Done(job.unit, len(table))
     return done._replace(worker=worker, **used.so_far())

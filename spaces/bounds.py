@@ -10,6 +10,7 @@ import bz2
 import gzip
 import io
 import lzma
+import tomllib
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -30,6 +31,30 @@ UNPACK_ERRORS = (
     *(zlib.error, lzma.LZMAError, ValueError, OSError),
 )
 """All that a damaged compressed file, or one of a strange kind, can bring Python to say."""
+
+
+LARGEST_TOML, DOTS = 1 << 20, 2000
+"""Bytes of a TOML file, and dots in a line of it: Python's reader takes the square of the time."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        BadFile: if it is none, is nested too deeply, or is far larger than any that is meant.
+        OSError: if it cannot be read.
+    """
+    if path.stat().st_size > LARGEST_TOML:
+        raise BadFile(f"expected a TOML file of at most {LARGEST_TOML:,} bytes")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(line.count(".") > DOTS for line in text.splitlines()):
+            raise BadFile(f"expected at most {DOTS:,} dots in a line")
+        return tomllib.loads(text)
+    except BadFile:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadFile(str(error)) from error
 
 
 def most(size: int) -> int:
@@ -152,12 +177,12 @@ def read_parquet(path: Path) -> pa.Table:
                     raise BadFile(f"{path}: the texts of {name!r} unpack to far more than it")
                 table = table.set_column(number, name, column.cast(column.type.value_type))
         return table
-    except BadFile:
+    except (BadFile, FileNotFoundError, PermissionError):
         raise
-    except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         # Messages of Arrow's may have many lines.
         said = str(error).splitlines() or [type(error).__name__]
-        raise BadFile(f"{path}: expected a Parquet file ({said[0]})") from error
+        raise BadFile(f"{path} is damaged, or no Parquet file ({said[0]})") from error
 
 
 def _decoded(chunk: Any) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.util import find_spec
 from pathlib import Path
 from random import Random
@@ -23,15 +23,17 @@ from ...spaces import Arch, MissingPackage, SearchSpace
 from ...spaces.cache import folder as cache_folder
 from ..errors import InvalidProposal, UnknownName
 from ..types import Answer, Observation, Problem, Proposal, Query
+from . import proxy_store
 from .journal import Journal, Trained
 from .training import METRICS, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
-    from ..types import Supernet
+    from ..types import Proxy, Supernet
     from ..weight_sharing import Search
     from .data import Dataset
+    from .proxies import Minibatch
     from .supernet import Supernets
     from .trainer import Trainer
 
@@ -80,7 +82,8 @@ class LiveTask:
                 raise UnknownName(f"objective of {task_id}", name, OBJECTIVES)
         self.id, self.space, self.training = task_id, space, training
         self.objectives = ("validation", *objectives)
-        self.problem = Problem(space, training.epochs, self.objectives)
+        proxies = proxy_store.charged(space, lambda: self._proxies)
+        self.problem = Problem(space, training.epochs, self.objectives, proxies)
         self._dataset_name = dataset
         self._root = root
         # Every network met, by canonical spelling: the rows of the table that fills itself.
@@ -173,6 +176,32 @@ class LiveTask:
             search,
             None if key is None else self.journal.root / "supernets" / key,
         )
+
+    # What is known of an architecture without training it.
+
+    def measured_proxies(self, search: Search) -> Mapping[str, Proxy]:
+        """`Problem.proxies` for a run, which pays for what they take; see `proxy_store`."""
+        return proxy_store.charged(self.space, lambda: self._proxies, search)
+
+    @cached_property
+    def _proxies(self) -> proxy_store.ProxyStore:
+        return proxy_store.ProxyStore(self.journal.root / "proxies.jsonl", self._proxy)
+
+    def _proxy(self, name: str, arch: Arch) -> float:
+        build = partial(self.network, arch, proxy_store.SEED)
+        return proxy_store.value_of(name, build, lambda: self._minibatch)
+
+    @cached_property
+    def _minibatch(self) -> Minibatch:
+        """The training examples that the proxies see: a fixed random choice."""
+        import torch
+
+        from .proxies import BATCH
+
+        order = torch.Generator().manual_seed(proxy_store.SEED)
+        rows = torch.randperm(len(self._objective.train), generator=order)[:BATCH]
+        found: Minibatch = self._objective.minibatch(rows.to(self.device))
+        return found
 
     # Training.
 

@@ -29,7 +29,9 @@ def start(words, own_vault, **env):
     """nasarena in a session of its own, as a terminal would start it."""
     return subprocess.Popen(
         [sys.executable, str(HERE / "killed.py"), *words],
-        env=os.environ | {"NASARENA_VAULT": str(own_vault)} | env,
+        env=os.environ
+        | {"NASARENA_VAULT": str(own_vault), "PYTHONPATH": str(HERE / "patched")}
+        | env,
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
