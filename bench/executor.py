@@ -118,12 +118,12 @@ def execute(
         atomic.sweep(root)
         if vault is not None and vault.own is not None:
             atomic.sweep(vault.own.path)
+        if mirror is not None:
+            mirrors.join(mirror, root, experiment)
         pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
         set_aside_unsound(root, pairs)
         if vault is not None:
             vault.serve(root, experiment)
-        if mirror is not None:
-            mirrors.join(mirror, root, experiment)
         keepers = (vault, mirror)
         return _execute(root, experiment, executor, processes, keepers, started, saw, finished)
 
