@@ -9,7 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from . import atomic, locks, only, store
+from . import mirror as mirrors
 from .containment import contained
+from .errors import StoreError
 from .experiment import Experiment, StrategySpec
 from .manifest import check_free, open_folder
 from .plan import Plan
@@ -19,6 +21,7 @@ from .units import Done, Job, Watch, missing_units, run_unit
 from .upkeep import set_aside_unsound
 
 if TYPE_CHECKING:
+    from .mirror import Mirror
     from .vault import Vault
 
 
@@ -89,6 +92,7 @@ def execute(
     executor: Executor | None = None,
     processes: int | None = None,
     vault: Vault | None = None,
+    mirror: Mirror | None = None,
     started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
     saw: Callable[[Unit, int, float], None] = _ignored,
     finished: Callable[[Done], None] = lambda done: None,
@@ -100,8 +104,9 @@ def execute(
     known), ``saw`` how far local processes are with a unit (see `LocalProcesses`), ``finished``
     what became of each. A unit that fails does not stop the others; why it did and how to run it
     alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
-    Files that are damaged or do not belong where they lie are set aside and run again. One run
-    holds the folder, another one waits for it.
+    What lies at the ``mirror`` is fetched, not run; what was run is put there, or was by its
+    worker: then it is fetched at the end. Files that are damaged or do not belong where they lie
+    are set aside and run again. One run holds the folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -113,11 +118,14 @@ def execute(
         atomic.sweep(root)
         if vault is not None and vault.own is not None:
             atomic.sweep(vault.own.path)
+        if mirror is not None:
+            mirrors.join(mirror, root, experiment)
         pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
         set_aside_unsound(root, pairs)
         if vault is not None:
             vault.serve(root, experiment)
-        return _execute(root, experiment, executor, processes, vault, started, saw, finished)
+        keepers = (vault, mirror)
+        return _execute(root, experiment, executor, processes, keepers, started, saw, finished)
 
 
 def _execute(
@@ -125,11 +133,12 @@ def _execute(
     experiment: Experiment,
     executor: Executor | None,
     processes: int | None,
-    vault: Vault | None,
+    keepers: tuple[Vault | None, Mirror | None],
     started: Callable[[list[Unit], int | None], None],
     saw: Callable[[Unit, int, float], None],
     finished: Callable[[Done], None],
 ) -> list[Done]:
+    vault, mirror = keepers
     units = list(missing_units(root, experiment))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
     lean = replace(experiment, tasks=(), strategies=())
@@ -137,16 +146,29 @@ def _execute(
     if executor is None:
         executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)), saw)
     started(units, getattr(executor, "width", None))
-    outcomes = []
+    outcomes: list[Done] = []
+    elsewhere: list[Unit] = []
+
+    def keep(unit: Unit) -> None:
+        store.error_path(root, unit).unlink(missing_ok=True)
+        if vault is not None:
+            vault.keep(root, experiment, _spec(experiment, unit), unit)
+
     log = RunLog(root)
     log.started(units, getattr(executor, "width", None))
     for done in log.following(executor.run(jobs)):
         if done.error is not None:
             store.write_error(root, done.unit, only.explained(root, done))
+        elif mirror is not None and not store.unit_path(root, done.unit).exists():
+            elsewhere.append(done.unit)  # its worker has put it at the mirror
         else:
-            store.error_path(root, done.unit).unlink(missing_ok=True)
-            if vault is not None:
-                vault.keep(root, experiment, _spec(experiment, done.unit), done.unit)
+            if mirror is not None:
+                mirror.push(root, done.unit)
+            keep(done.unit)
         outcomes.append(done)
         finished(done)
+    if mirror is not None and (damaged := mirrors.fetch(mirror, root, elsewhere)):
+        raise StoreError(f"{mirror}: {damaged[0]} is damaged there; the same run runs it again")
+    for unit in elsewhere:
+        keep(unit)
     return outcomes

@@ -275,19 +275,30 @@ def damage(path: Path) -> str | None:
         StoreError: if the file cannot be read now: out of file handles, no permission.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     data = _content(path)
     try:
-        problem = seal.broken(_view(data))
-        if problem is None:
-            _check_schema(pq.read_schema(pa.BufferReader(data)))
-        elif problem == seal.NONE:
-            _parse(data, None)
-        else:
-            return problem
+        return problem(data)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
+
+
+def problem(data: bytes | pa.Buffer) -> str | None:
+    """`damage` of a file's content."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = pa.py_buffer(data) if isinstance(data, bytes) else data
+    try:
+        found = seal.broken(_view(data))
+        if found is None:
+            _check_schema(pq.read_schema(pa.BufferReader(data)))
+        elif found == seal.NONE:
+            _parse(data, None)
+        else:
+            return found
+    except pa.ArrowMemoryError:
+        raise
     except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         return reason(error)
     return None

@@ -24,13 +24,14 @@ class Job(NamedTuple):
     """All that a worker needs to run a unit; ``experiment`` names no tasks and no strategies.
 
     It is small, so that it can travel: the worker opens the task's table itself, memory-mapped
-    from its machine's cache.
+    from its machine's cache. ``files`` is where a cluster's worker keeps the user's own files.
     """
 
     root: Path
     experiment: Experiment
     spec: StrategySpec
     unit: Unit
+    files: Path | None = None
 
 
 def block_size(seeds: int, lanes: bool = False) -> int:
@@ -192,6 +193,7 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
     """
     watch = watch or Watch()
     used = Usage()
+    registry.use_files(job.files)
     root = job.root.absolute()
     try:
         with unit_status.running(job.root, job.unit, worker), state_kept():
