@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import atomic, locks, store
+from . import atomic, locks, registry, store
 from .containment import contained
 from .experiment import Experiment, StrategySpec
 from .manifest import check_free, open_folder
@@ -54,6 +54,12 @@ def local(processes: int) -> Executor:
     return LocalProcesses(processes) if processes > 1 else ThisProcess()
 
 
+def _width(experiment: Experiment) -> int:
+    """Local processes if none are asked for: the cores, or fewer where a task trains on GPUs."""
+    limits = (registry.task(task).processes for task in experiment.tasks)
+    return min([os.cpu_count() or 1, *(limit for limit in limits if limit is not None)])
+
+
 def _spec(experiment: Experiment, unit: Unit) -> StrategySpec:
     return next(spec for spec in experiment.strategies if spec.label == unit.label)
 
@@ -71,7 +77,7 @@ def execute(
     """Run all units of ``experiment`` that ``root`` does not hold yet.
 
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
-    there are cores. ``started`` is told how many units are to run, ``finished`` what became of
+    there are cores, or GPUs where a task trains on them. ``started`` is told how many units are to run, ``finished`` what became of
     each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
     ``vault`` knows is not run; what was run is kept there. Files that are damaged or do not belong
     where they lie are set aside and run again. One run holds the folder, another one waits for it.
@@ -108,7 +114,7 @@ def _execute(
     lean = replace(experiment, tasks=(), strategies=())
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
-        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)))
+        executor = local(min(processes or _width(experiment), max(len(jobs), 1)))
     outcomes = []
     log = RunLog(root)
     log.started(units, getattr(executor, "width", None))
