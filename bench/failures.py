@@ -1,7 +1,7 @@
-"""Trainings that failed, with their reasons, for people: ``RESULTS/failures/<task>/<label>/….csv``.
+"""Trainings that failed, with their reasons: ``RESULTS/failures/<task>/<label>/<seeds>.csv``.
 
-The record holds such a training with loss inf; why it failed is told here and in the file of figures
-in the cache. Tables have no reasons.
+The record holds such a training with loss inf; why it failed is told here, and in the file of
+figures in the cache. Tables have no reasons.
 """
 
 from __future__ import annotations

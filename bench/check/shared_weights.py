@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..live.data import Dataset, Part
+from ..live.devices import pick
 from ..live.objectives import Classification
 from ..live.supernet import Supernets
-from ..live.devices import pick
 from ..live.training import Training
 from ..task import Task
 from ..types import Supernet

@@ -1,7 +1,7 @@
 """Which device each process trains on, with GPUs that are only pretended."""
 
-import subprocess
-import sys
+import os
+import threading
 import time
 
 import pytest
@@ -11,22 +11,6 @@ torch = pytest.importorskip("torch")
 
 from nasarena.bench.errors import NasarenaError  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, devices  # noqa: E402
-
-WORKER = """
-import os, sys
-import torch
-torch.cuda.is_available = lambda: True
-torch.cuda.device_count = lambda: 2
-from nasarena.bench.live import devices
-device = devices.pick("auto")
-assert devices.pick("cuda") == device  # it stays
-print(device, flush=True)
-for line in sys.stdin:
-    with devices.turn(device):
-        print("begin", flush=True)
-        sys.stdin.readline()
-    print("end", flush=True)
-"""
 
 
 @pytest.fixture
@@ -39,51 +23,45 @@ def gpus(monkeypatch, tmp_path):
     monkeypatch.setattr(devices, "_claimed", {})
 
 
-class Worker:
-    def __init__(self):
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", WORKER], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-        )
-        self.device = self.hear()
-
-    def hear(self):
-        return self.process.stdout.readline().strip()
-
-    def say(self):
-        self.process.stdin.write("\n")
-        self.process.stdin.flush()
-
-    def end(self):
-        self.process.stdin.close()
-        self.process.stdout.close()
-        self.process.wait()
+def picked(monkeypatch):
+    """What one more process picks: a lock that is held excludes this process too."""
+    monkeypatch.setattr(devices, "_claimed", {})
+    return devices.pick("auto"), devices._claimed
 
 
-def test_each_worker_takes_a_gpu_of_its_own_and_those_that_share_wait(gpus):
-    first = Worker()
-    second = Worker()
-    third = Worker()
-    try:
-        assert [first.device, second.device] == ["cuda:0", "cuda:1"]
-        shared = first if third.device == "cuda:0" else second
-        assert third.device == shared.device
-        shared.say()
-        assert shared.hear() == "begin"
-        third.say()
-        time.sleep(0.3)  # it would have begun by now
-        shared.say()
-        assert shared.hear() == "end"
-        assert third.hear() == "begin"
-        third.say()
-        assert third.hear() == "end"
-        first.end()  # its GPU is free again
-        fourth = Worker()
-        assert fourth.device == "cuda:0"
-        fourth.end()
-    finally:
-        for worker in (first, second, third):
-            if worker.process.returncode is None:
-                worker.end()
+def test_each_process_takes_a_gpu_of_its_own(gpus, monkeypatch):
+    first, held = picked(monkeypatch)
+    assert devices.pick("cuda") == first == torch.device("cuda:0")  # it stays
+    second, _ = picked(monkeypatch)
+    assert second == torch.device("cuda:1")
+    shared, none = picked(monkeypatch)
+    assert shared.index == os.getpid() % 2 and not none
+    for lock in held.values():  # the first process ends
+        lock.release()
+    assert picked(monkeypatch)[0] == first
+
+
+def test_those_that_share_a_gpu_train_one_after_the_other(gpus):
+    device, under_way, most = torch.device("cuda:0"), [], []
+
+    def train():
+        with devices.turn(device):
+            under_way.append(1)
+            most.append(len(under_way))
+            time.sleep(0.05)
+            under_way.pop()
+
+    threads = [threading.Thread(target=train) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == [1, 1, 1, 1]
+
+
+def test_the_same_gpu_has_one_name_in_all_processes(gpus, monkeypatch):
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "3,GPU-1a2b")
+    assert [devices._name(i) for i in range(3)] == ["cuda-3", "cuda-GPU-1a2b", "cuda-2"]
 
 
 def test_the_device_that_is_named_is_taken(gpus):

@@ -11,7 +11,7 @@ pytest.importorskip("sklearn")
 
 from nasarena.bench import cli, experiment, failures, registry, store, unit_status  # noqa: E402
 from nasarena.bench.executor import ThisProcess, execute  # noqa: E402
-from nasarena.bench.live import trainer  # noqa: E402
+from nasarena.bench.live import journal, trainer  # noqa: E402
 
 DECLARED = """
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training
@@ -113,12 +113,15 @@ def test_a_full_disk_fails_the_unit_in_one_line_and_keeps_the_trainings(
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
+    whole = journal._replace
+
+    def without_space(file, write):
+        whole(file, full)
+
     made = declared()
     with monkeypatch.context() as patched:
-        patched.setattr(trainer.Trainer, "state", full)
-        patched.setattr(torch, "save", full)
-        patched.setattr("nasarena.bench.live.journal.os.fsync", full)
-        root, done = run(tmp_path, made)
+        patched.setattr(journal, "_replace", without_space)
+        _, done = run(tmp_path, made)
     assert "cannot be written" in done.error and "No space left" in done.error
     assert "\n" not in done.error
     _, done = run(tmp_path, made)  # with space again
