@@ -201,7 +201,8 @@ def former_units(
 
 def _row_groups(units: Sequence[dict[str, Any]]) -> list[int]:
     """The rows of each row group: units joined to `GROUP` rows."""
-    groups, rows = [], 0
+    groups: list[int] = []
+    rows = 0
     for number, said in enumerate(units):
         rows += said["rows"]
         if rows >= GROUP or (rows and number == len(units) - 1):

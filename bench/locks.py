@@ -21,12 +21,13 @@ from .errors import StoreError
 LOCK, HOLDER = ".lock", ".in-use.json"
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Say something on the standard error, where it is in nobody's way."""
     print(f"nasarena: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def held(root: Path, *, wait: bool = True, told: Callable[[str], None] = _tell) -> Iterator[None]:
+def held(root: Path, *, wait: bool = True, told: Callable[[str], None] = tell) -> Iterator[None]:
     """Hold the folder ``root``, which is made if it is not there; who holds it may do so again.
 
     Waits for whoever holds it now and says who that is. Where the file system has no locks, it
