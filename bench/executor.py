@@ -8,7 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import atomic, locks, only, store
+from . import atomic, locks, only, registry, store
 from . import mirror as mirrors
 from .containment import contained
 from .errors import StoreError
@@ -81,6 +81,12 @@ def local(processes: int, saw: Callable[[Unit, int, float], None] = _ignored) ->
     return LocalProcesses(processes, saw=saw)
 
 
+def _width(experiment: Experiment) -> int:
+    """Local processes if none are asked for: the cores, or fewer where a task trains on GPUs."""
+    limits = (registry.task(task).processes for task in experiment.tasks)
+    return min([os.cpu_count() or 1, *(limit for limit in limits if limit is not None)])
+
+
 def _spec(experiment: Experiment, unit: Unit) -> StrategySpec:
     return next(spec for spec in experiment.strategies if spec.label == unit.label)
 
@@ -100,13 +106,14 @@ def execute(
     """Run all units of ``experiment`` that ``root`` does not hold yet.
 
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
-    there are cores. ``started`` is told which units are to run and how many at a time (None: not
-    known), ``saw`` how far local processes are with a unit (see `LocalProcesses`), ``finished``
-    what became of each. A unit that fails does not stop the others; why it did and how to run it
-    alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
-    What lies at the ``mirror`` is fetched, not run; what was run is put there, or was by its
-    worker: then it is fetched at the end. Files that are damaged or do not belong where they lie
-    are set aside and run again. One run holds the folder, another one waits for it.
+    there are cores, or GPUs where a task trains on them. ``started`` is told which units are to
+    run and how many at a time (None: not known), ``saw`` how far local processes are with a unit
+    (see `LocalProcesses`), ``finished`` what became of each. A unit that fails does not stop the
+    others; why it did and how to run it alone is kept under ``errors/``. What ``vault`` knows is
+    not run; what was run is kept there. What lies at the ``mirror`` is fetched, not run; what was
+    run is put there, or was by its worker: then it is fetched at the end. Files that are damaged
+    or do not belong where they lie are set aside and run again. One run holds the folder, another
+    one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -144,7 +151,7 @@ def _execute(
     lean = replace(experiment, tasks=(), strategies=())
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
-        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)), saw)
+        executor = local(min(processes or _width(experiment), max(len(jobs), 1)), saw)
     started(units, getattr(executor, "width", None))
     outcomes: list[Done] = []
     elsewhere: list[Unit] = []

@@ -98,7 +98,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return _parse(data, columns)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -168,6 +168,7 @@ def pieces(
             yield from (table.slice(start, rows) for start, rows in spans)
             return
         with pq.ParquetFile(pa.BufferReader(data)) as file:
+            bounds.check_parquet(file.metadata, len(data), "it")
             _check_schema(file.schema_arrow)
             unknown = set(columns or ()) - set(file.schema_arrow.names)
             if unknown:
@@ -178,13 +179,14 @@ def pieces(
                 yield table.slice(start - before, rows)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
 def _groups(footer: Any, start: int, rows: int) -> tuple[list[int], int]:
     """The row groups that hold these rows, and how many rows come before the first of them."""
-    groups, before, at = [], 0, 0
+    groups: list[int] = []
+    before = at = 0
     for number in range(footer.num_row_groups):
         end = at + footer.row_group(number).num_rows
         if at < start + rows and end > start:
@@ -297,7 +299,7 @@ def problem(data: bytes | pa.Buffer) -> str | None:
             return found
     except pa.ArrowMemoryError:
         raise
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         return reason(error)
     return None
 

@@ -12,7 +12,7 @@ ALLOWED = {
     "spaces": {"spaces"},
     "bench": {"bench", "spaces"},
     "strategies": {"strategies", "spaces", "bench.strategy", "bench.types", "bench.lanes"},
-    "reports": {"reports", "bench.store", "bench.errors"},
+    "reports": {"reports", "bench.store", "bench.scan", "bench.errors"},
 }
 HEAVY = {
     *("dask", "distributed", "fsspec", "matplotlib", "optuna"),
