@@ -3,10 +3,10 @@
     python tests/perf/two_cores.py [ROUNDS]
 
 Runs the default experiment with one process and with two in turn, everything anew, and prints the
-ratio of real times. On a machine that has other work this says little. So a second ratio is printed,
-of processor times within the run of two: all work that one process would do (what the command does by
-itself, one start of a worker, all units) over the longest chain that is left with two (the same, and
-the units of the busiest worker). It leaves out waiting for the disk and for each other.
+ratio of real times. On a machine that has other work this says little. So a second one is printed,
+of processor times within the run of two: all work that one process would do (what the command does
+by itself, one start of a worker, all units) over the longest chain that is left with two (the same,
+and the units of the busiest worker). It leaves out waiting for the disk and for each other.
 """
 
 import json
