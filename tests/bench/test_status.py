@@ -275,6 +275,25 @@ def test_lines_fit_the_terminal(empty, width):
     assert "local-2" in text
 
 
+def test_what_a_unit_under_way_has_taken_is_not_waited_for_again(empty, monkeypatch):
+    monkeypatch.setattr(unit_status, "EVERY", 0)
+    log = RunLog(empty)
+    log.started(units(["slow"], blocks=3), 1)
+    log.finished(Done(units(["slow"])[0], 5, 50.0))
+    now = [time.time()]
+    monkeypatch.setattr(unit_status.time, "time", lambda: now[0])
+    with unit_status.running(empty, units(["slow"])[1]):
+        assert Watcher(empty).look().run.left == pytest.approx(100)
+        now[0] += 7  # ten seconds a seed are expected
+        assert Watcher(empty).look().run.left == pytest.approx(93)
+        now[0] += 3
+        unit_status.seeds_finished(1, 10.0)
+        now[0] += 2
+        assert Watcher(empty).look().run.left == pytest.approx(88)
+        now[0] += 1000
+        assert Watcher(empty).look().run.left == pytest.approx(80)
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_time_left_is_right_within_a_fifth_after_the_first_tenth(empty, monkeypatch, seed):
     """Strategies that differ by factors, two workers, noise: simulated, the clock too."""
