@@ -15,9 +15,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, doctor_cli, gate_cli, track_cli
+from . import cli_vault, doctor_cli, executor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
-from .errors import NasarenaError
+from .errors import NasarenaError, json_text, visible
 from .reproduce_cli import reproduce
 from .retrain_cli import retrain
 
@@ -52,7 +52,7 @@ def main() -> None:
     try:
         app()
     except (NasarenaError, ImportError, OSError, UnpicklingError) as error:
-        print(f"nasarena: {error}", file=sys.stderr)
+        print(f"nasarena: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:
         print("nasarena: interrupted; what was finished is kept", file=sys.stderr)
@@ -60,7 +60,7 @@ def main() -> None:
 
 
 def _print_json(data: Any) -> None:
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json_text(data))
 
 
 def _split(text: str | None) -> list[str] | None:
@@ -92,6 +92,21 @@ def run(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
     ] = None,
+    executor: executor_cli.ExecutorOption = executor_cli.Where.LOCAL,
+    scheduler: executor_cli.SchedulerOption = None,
+    dashboard: executor_cli.DashboardOption = None,
+    store: executor_cli.StoreOption = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0, help="MiB that a unit may take; 0 is no limit.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK:STRATEGY:SEED",
+            help="Run one unit alone, here, and show how it fails; keeps nothing. "
+            "Without a file, of the experiment in --out.",
+        ),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     vault: VaultOption = None,
     no_vault: Annotated[
@@ -108,6 +123,10 @@ def run(
         nasarena run first-look.toml --seeds 100 --out results/first-look
 
         nasarena run --tasks 'nasbench201/*' --strategies random,mine.py:mine --queries 300
+
+        nasarena run --executor dask --scheduler tcp://10.0.0.1:8786 --store s3://bucket/results
+
+        nasarena run --only nasbench201/cifar10:mine:3
     """
     from . import experiment as experiments
     from .progress import Progress
@@ -122,6 +141,7 @@ def run(
         "noise": noise,
         "duplicates": duplicates,
         "lanes": lanes,
+        "memory": memory,
     }
     plain |= {key: value for key, value in options.items() if value is not None}
     limits = {"queries": queries, "epochs": epochs, "seconds": seconds}
@@ -129,8 +149,26 @@ def run(
     if given:
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
+    if only is not None:
+        _run_only(only, experiment, out, plain == _as_file(experiments.Experiment()))
+        return
     known = None if no_vault else _vault(vault)
-    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json, known)
+    places: dict[str, Any] = {
+        "mirror": executor_cli.mirror(store, out),
+        "executor": executor_cli.chosen(executor, scheduler, dashboard, processes, store),
+        "processes": processes,
+    }
+    _run(experiment, out, places, Progress(out, quiet=as_json), no_report, as_json, known)
+
+
+def _run_only(text: str, experiment: Experiment, out: Path, default: bool) -> None:
+    """Of the experiment that was given; if none was, of the one whose results ``out`` holds."""
+    from . import only
+
+    if default and (out / "manifest.json").exists():
+        experiment = only.of_folder(out)
+    if not only.run(text, experiment):
+        raise typer.Exit(1)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:
@@ -146,7 +184,7 @@ def _as_file(experiment: Experiment) -> dict[str, Any]:
 def _run(
     experiment: Experiment,
     out: Path,
-    processes: int | None,
+    places: dict[str, Any],
     progress: Any,
     no_report: bool,
     as_json: bool,
@@ -158,9 +196,10 @@ def _run(
         outcomes = execute(
             out,
             experiment,
-            processes=processes,
+            **places,
             vault=vault,
             started=progress.started,
+            saw=progress.saw,
             finished=progress.finished,
         )
     _tell(vault)
@@ -176,7 +215,7 @@ def _run(
                 "units": len(outcomes),
                 "queries": sum(done.queries for done in outcomes),
                 "known": vault.served if vault else 0,
-                "failed": [{"unit": done.unit._asdict(), "error": done.error} for done in failed],
+                "failed": [progress.to_json(done) for done in failed],
             }
         )
     else:
@@ -231,15 +270,17 @@ def compare(
         strategy, against, tasks=_split(tasks), seeds=seeds, queries=queries, **keys
     )
     known = _vault(vault)
-    with Progress(quiet=as_json) as progress:
+    out = out or comparisons.folder(experiment)
+    with Progress(out, quiet=as_json) as progress:
         outcome = comparisons.compare(
             experiment,
-            out or comparisons.folder(experiment),
+            out,
             known,
             run_baselines=run_baselines,
             processes=processes,
             formats=() if no_report else ("html", "md"),
             started=progress.started,
+            saw=progress.saw,
             finished=progress.finished,
         )
     _tell(known)
@@ -257,7 +298,7 @@ def _show_comparison(outcome: Any, progress: Any, as_json: bool) -> None:
     from .progress import table
 
     for shown in outcome.verdict.tables():
-        print(shown.caption)
+        print(visible(shown.caption))
         table([dict(zip(shown.header, row, strict=True)) for row in shown.rows])
     print(f"{outcome.known:,} runs were known and not run again")
     progress.summary(outcome.results, outcome.page, outcome.outcomes)
@@ -272,7 +313,7 @@ def _vault(further: str | None) -> Vault:
 def _tell(vault: Vault | None) -> None:
     """What of the vault was left out, and why."""
     for problem in vault.problems if vault else ():
-        print(f"nasarena: {problem}", file=sys.stderr)
+        print(f"nasarena: {visible(problem)}", file=sys.stderr)
 
 
 def _write_report(
@@ -560,10 +601,10 @@ def _setting(text: str) -> tuple[str, Any]:
 
 def _print_finding(finding: Any) -> None:
     if finding.problem is not None:
-        print(f"FAILED  {finding.problem}", flush=True)
+        print(visible(f"FAILED  {finding.problem}"), flush=True)
     else:
         remark = f": {finding.remark}" if finding.remark else ""
-        print(f"passed  {finding.check}{remark}", flush=True)
+        print(visible(f"passed  {finding.check}{remark}"), flush=True)
 
 
 @app.command()
@@ -606,7 +647,10 @@ def verify(
 app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
+app.command()(executor_cli.pull)
 app.add_typer(track_cli.app, name="track")
+app.add_typer(store_cli.app, name="store")
+app.command()(status_cli.status)
 app.command()(doctor_cli.doctor)
 
 
@@ -620,7 +664,7 @@ def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
     if as_json:
         _print_json({"file": str(path), "problem": problem})
     else:
-        print(f"{path}: {problem or 'the same as drawn from the record'}")
+        print(visible(f"{path}: {problem or 'the same as drawn from the record'}"))
     if problem:
         raise typer.Exit(1)
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+from .errors import json_text, visible
 
 if TYPE_CHECKING:
     from .vault import Place, Vault
@@ -45,7 +46,7 @@ def _show(rows: list[dict[str, Any]], as_json: bool, nothing: str) -> None:
     from .progress import table
 
     if as_json:
-        print(json.dumps(rows, indent=2, ensure_ascii=False))
+        print(json_text(rows))
     elif rows:
         table([{key: str(value) for key, value in row.items()} for row in rows])
     else:
@@ -119,7 +120,7 @@ def prune(
     own = vault.Folder(vault.user_folder())
     removed = vault_upkeep.prune(own, everything=everything)
     for found in removed:
-        print(f"removed: {found.name}: {found.problem or 'asked for'}")
+        print(visible(f"removed: {found.name}: {found.problem or 'asked for'}"))
     print(f"{len(removed)} entries removed from {own}")
 
 

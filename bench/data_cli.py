@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import NasarenaError
+from .errors import NasarenaError, json_text
 
 app = typer.Typer(
     help="Import benchmark files and tables of your own, and look after them.",
@@ -21,9 +21,8 @@ JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for progra
 
 def print_json(data: Any) -> None:
     """Print plain data, for programs."""
-    import json
 
-    print(json.dumps(data, indent=2, ensure_ascii=False))
+    print(json_text(data))
 
 
 def _size(count: int) -> str:

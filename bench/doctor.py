@@ -10,7 +10,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import atomic, locks, record, store, unit_file, upkeep
+from . import atomic, compaction, locks, record, store, unit_file, upkeep
 from . import experiment as experiments
 from . import manifest as manifests
 from .errors import NasarenaError, StoreError
@@ -82,7 +82,7 @@ def _manifest(root: Path) -> Iterator[Finding]:
 def _is_newer(path: Path) -> bool:
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return isinstance(schema, int) and schema > store.SCHEMA
 
@@ -164,7 +164,7 @@ def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
         path
         for task in experiment["tasks"]
         for label in labels
-        for path in store.unit_files(root, task, label).values()
+        for path in store.all_unit_files(root, task, label).values()
     }
     for path in sorted((root / "runs").rglob("*")):
         if path in known or path.is_dir() or ".damaged-" in path.name:
@@ -211,6 +211,11 @@ def _join(root: Path, about: dict[str, Any]) -> None:
 
 
 def _units(root: Path, said: dict[str, Any], task: str, label: str) -> Iterator[Finding]:
+    files = store.all_unit_files(root, task, label)
+    for block in compaction.superseded(files):
+        problem = "left over by a compaction that was killed"
+        mend = partial(compaction.finish, root, task, label)
+        yield Finding(files[block], problem, "remove it", mend)
     unsound = upkeep.unsound(root, said, task, label)
     for path, problem in unsound:
         yield Finding(path, problem, "set it aside", partial(store.set_aside, path))

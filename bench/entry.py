@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..spaces import SearchSpace
+from ..spaces import SearchSpace, bounds
 from . import record
 from .errors import NasarenaError
 from .runner import Budget
@@ -147,14 +147,14 @@ def _open(data: bytes) -> Any:
 
     try:
         return pq.ParquetFile(io.BytesIO(data), page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise BadEntry(f"it is damaged ({str(error).splitlines()[0]})") from error
 
 
 def _about(found: dict[bytes, bytes] | None) -> About:
     try:
         said = json.loads((found or {})[_NOTE.encode()])
-    except (KeyError, ValueError) as error:
+    except (KeyError, ValueError, RecursionError) as error:
         raise BadEntry("it is no vault entry") from error
     if not isinstance(said, dict) or said.get("format") != FORMAT:
         form = said.get("format") if isinstance(said, dict) else said
@@ -190,6 +190,7 @@ def unpack(task: Task, data: bytes) -> pa.Table:
     file = _open(data)
     said = _about(file.metadata.metadata)
     try:
+        bounds.check_parquet(file.metadata, len(data), "it")
         columns = {
             name: column.to_numpy()
             for name, column in zip(
@@ -199,7 +200,7 @@ def unpack(task: Task, data: bytes) -> pa.Table:
         if not set(_NARROW) <= set(columns) <= {*_NARROW, "charged", "start"}:
             raise BadEntry(f"it has the columns {', '.join(columns)}")
         table = _rebuild(task, columns, said)
-    except (OSError, pa.ArrowException, IndexError, ValueError, TypeError) as error:
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
         raise BadEntry(f"it is damaged ({str(error).splitlines()[0]})") from error
     if record.about(table)["fingerprint"] != said.fingerprint:
         raise BadEntry("its rows do not give the record that it was made from")

@@ -2,8 +2,35 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
+from typing import Any
+
+# All of these act on a terminal, or turn the text around them; tab and newline do neither.
+_CONTROL = re.compile(
+    r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff\ufffe\uffff"
+    r"\ud800-\udfff]"
+)
+_COMMAND = re.compile(r"^([^\S\n]*)::|##(?=\[)", re.MULTILINE)
+
+
+def visible(text: str) -> str:
+    """``text`` with every character that would act on a terminal spelled out, as ``\\u001b``.
+
+    So are those that turn the direction of reading. What a runner of GitHub's would take for a
+    command is taken apart.
+    """
+    text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return _COMMAND.sub(lambda f: "# #" if f[0] == "##" else f"{f[1]}: :", text)
+
+
+def json_text(data: Any) -> str:
+    """``data`` as JSON to be printed; what `visible` takes apart is escaped as JSON does it."""
+    text = json.dumps(data, indent=2, ensure_ascii=False)
+    text = _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text)
+    return text.replace("##[", "#\\u0023[")
 
 
 class NasarenaError(Exception):
@@ -30,6 +57,10 @@ class ExperimentError(NasarenaError):
 
 class StoreError(NasarenaError):
     """A results folder that is not what it should be."""
+
+
+class ClusterError(NasarenaError):
+    """A cluster that cannot be reached, or whose workers cannot run what they are given."""
 
 
 class DataError(NasarenaError):

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import StoreError
+from .errors import StoreError, json_text, visible
 
 
 def _words(text: str) -> list[str]:
@@ -154,7 +154,7 @@ def _in_blocks(
 
 def _tell(failed: list[Any]) -> None:
     for done in failed:
-        print(f"failed: {done.unit}: {done.error}", file=sys.stderr)
+        print(visible(f"failed: {done.unit}: {done.error}"), file=sys.stderr)
 
 
 def _show(reports: Any, outcome: Any, fail: Any, files: list[Path], as_json: bool) -> None:
@@ -163,12 +163,13 @@ def _show(reports: Any, outcome: Any, fail: Any, files: list[Path], as_json: boo
     for line in reports.commands(outcome, fail):
         print(line, file=sys.stderr if as_json else sys.stdout)
     if as_json:
-        print(json.dumps(reports.to_json(outcome), indent=2, ensure_ascii=False))
+        print(json_text(reports.to_json(outcome)))
         return
     rows = reports.shown(outcome)
     if rows:
         table(rows)
-    print(*reports.remarks(outcome), *(f"wrote {file}" for file in files), sep="\n")
+    said = [*reports.remarks(outcome), *(f"wrote {file}" for file in files)]
+    print(visible("\n".join(said)))
 
 
 def pack(

@@ -93,7 +93,7 @@ def holder(root: Path) -> str:
         said = json.loads((root / HOLDER).read_text(encoding="utf-8"))
         where = f"process {said['process']} on {said['host']} since {said['since']}"
         return f"{where} ({said['command']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

@@ -18,6 +18,7 @@ from .errors import StoreError
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 LEFT_OUT = ("start", "thinking")
 _KEY = b"nasarena.manifest"
@@ -75,12 +76,18 @@ def manifest_text(file: Path) -> str:
 
     try:
         metadata = pq.read_schema(file).metadata or {}
-    except (OSError, pa.ArrowException) as error:
+    except (OSError, ValueError, pa.ArrowException) as error:
         raise StoreError(f"{file} is damaged: {str(error).splitlines()[0]}") from error
     if _KEY not in metadata:
         raise StoreError(f"{file} was not written by nasarena pack: it holds no manifest")
     text: bytes = metadata[_KEY]
-    return text.decode()
+    return text.decode(errors="replace")
+
+
+def _text(kind: pa.DataType) -> bool:
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind))
 
 
 def read(
@@ -99,12 +106,14 @@ def read(
     import pandas as pd
     import pyarrow as pa
     import pyarrow.compute as pc
-    import pyarrow.parquet as pq
 
-    try:
-        table = pq.read_table(file, page_checksum_verification=True)
-    except (OSError, pa.ArrowException) as error:
-        raise StoreError(f"{file} is damaged: {str(error).splitlines()[0]}") from error
+    from . import store
+
+    table = store.read_parquet(file)
+    wrong = [n for n in ("task", "strategy") if table.schema.get_field_index(n) < 0]
+    wrong = wrong or [n for n in ("task", "strategy") if not _text(table[n].type)]
+    if wrong:
+        raise StoreError(f"{file} is damaged (no column {wrong[0]} of names)")
     table = table.filter(
         pc.and_(
             pc.is_in(table["task"], pa.array(list(keep_tasks), pa.string())),

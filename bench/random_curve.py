@@ -57,7 +57,7 @@ def read(path: Path) -> dict[str, Curve]:
             str(name): ([float(x) for x in queries], [float(x) for x in expected])
             for name, (queries, expected) in found.items()
         }
-    except (OSError, ValueError, TypeError, AttributeError):
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError):
         return {}
 
 

@@ -236,11 +236,16 @@ def run_seed(
     oracle: Oracle = task.oracle(oracle_stream, noise=noise, duplicates=duplicates)
     where = f"strategy {label!r} on {task.id}, seed {seed}"
     problem, now, record = task.problem, perf_counter, Run()
-    if factory.info.weight_sharing and task.supernet is not None:
-        search = Search(budget.seconds)
+    sharing = factory.info.weight_sharing and task.supernet is not None
+    if sharing or task.measured_proxies is not None:
+        # With several workers the deadline is for the queue to keep.
+        search = Search(budget.seconds if workers == 1 else None)
+        oracle, now = ChargingOracle(oracle, search), search.now
+    if sharing and task.supernet is not None:
         key = run_key(task, factory, settings, seed, experiment_seed)
         problem = replace(problem, supernet=task.supernet(search, key))
-        oracle, now = ChargingOracle(oracle, search), search.now
+    if task.measured_proxies is not None:
+        problem = replace(problem, proxies=task.measured_proxies(search))
     try:
         strategy = factory(problem, stream(experiment_seed, task.id, seed, "strategy"), **settings)
     except BudgetSpent:

@@ -26,6 +26,8 @@ from urllib.parse import quote
 import numpy as np
 from numpy.typing import NDArray
 
+from ..spaces import bounds
+from ..spaces.table import BadFile
 from . import packed, unit_file
 from .atomic import write_atomically as write_atomically
 from .errors import StoreError
@@ -39,13 +41,31 @@ if TYPE_CHECKING:
 
 SCHEMA = 1
 CHECKSUM = "checksum"
-_BLOCK = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)\.parquet")
+BLOCK = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)\.parquet")
+
+
+_RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
+_LONGEST = 200  # bytes; file systems take 255
 
 
 def _folder_name(text: str) -> str:
-    """``text`` as one folder name, readable and never a way out of the results folder."""
-    name = quote(text, safe=" ,+()=_-.")
-    return "%2E" * len(name) if set(name) <= {"."} else name
+    """``text`` as one folder name, readable and never a way out of the results folder.
+
+    Nor one that a file system refuses: what is too long keeps its beginning and a hash.
+    """
+    name = quote(text, safe=" ,+()=_-.", errors="surrogatepass")
+    if not name:
+        return "%"  # or a task "a//b" would share the folder of "a/b"
+    if set(name) <= {"."}:
+        return "%2E" * len(name)
+    if name[-1] in ". ":  # Windows drops them
+        name = f"{name[:-1]}%{ord(name[-1]):02X}"
+    if _RESERVED.fullmatch(name):
+        name = f"%{ord(name[0]):02X}{name[1:]}"
+    if len(name) > _LONGEST:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:16]
+        name = f"{name[: _LONGEST - 17]}~{digest}"
+    return name
 
 
 def _unit_folder(root: Path, kind: str, task: str, label: str) -> Path:
@@ -62,6 +82,17 @@ def error_path(root: Path, unit: Unit) -> Path:
     """Where the traceback of a failed ``unit`` lies."""
     folder = _unit_folder(root, "errors", unit.task, unit.label)
     return folder / f"{unit.first}-{unit.last}.txt"
+
+
+def _stays_inside(root: Path, path: Path) -> None:
+    """Refuse to write through a link within a results folder that leads out of it.
+
+    The folder itself may be a link.
+    """
+    if not path.parent.resolve().is_relative_to(root.resolve()):
+        raise StoreError(
+            f"{path.parent} is, or lies behind, a link that leads out of {root}: remove the link"
+        )
 
 
 # The manifest.
@@ -92,6 +123,7 @@ def _write_text(path: Path, text: str) -> None:
 def write_error(root: Path, unit: Unit, text: str) -> Path:
     """Keep a failed unit's traceback; returns where."""
     path = error_path(root, unit)
+    _stays_inside(root, path)
     write_atomically(path, lambda temporary: _write_text(temporary, text))
     return path
 
@@ -111,7 +143,7 @@ def manifest(root: str | os.PathLike[str]) -> dict[str, Any]:
             found = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise StoreError(f"{root} is not a results folder: it has no manifest.json") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{path} cannot be read: {error}") from error
     if not isinstance(found, dict) or "schema" not in found:
         raise StoreError(f"{path} is not a manifest of nasarena")
@@ -122,7 +154,23 @@ def manifest(root: str | os.PathLike[str]) -> dict[str, Any]:
             f"{path} is not what was written (its checksum differs); "
             "nasarena doctor says what can be done"
         )
+    if not _names_units(found.get("experiment")):
+        raise StoreError(f"{path} is damaged: it does not name the tasks and strategies there are")
     return found
+
+
+def _names_units(experiment: Any) -> bool:
+    """Whether a manifest's experiment has what the readers of a store look at."""
+    if not isinstance(experiment, dict):
+        return False
+    tasks, specs = experiment.get("tasks"), experiment.get("strategies")
+    if not isinstance(tasks, list) or not isinstance(specs, list):
+        return False
+    labels = [spec.get("label") if isinstance(spec, dict) else None for spec in specs]
+    names = [*tasks, *labels]
+    return all(type(name) is str for name in names) and all(
+        len(set(some)) == len(some) for some in (tasks, labels)
+    )
 
 
 # The record.
@@ -132,17 +180,56 @@ def write_unit(root: Path, unit: Unit, record: pa.Table) -> None:
     """Write a finished unit, unless its file is already there."""
     path = unit_path(root, unit)
     if not path.exists():
+        _stays_inside(root, path)
         unit_file.write(path, record)
+
+
+def keep_unit(root: Path, unit: Unit, data: bytes) -> None:
+    """Write a finished unit's file as it came from elsewhere, in place of a damaged one."""
+    path = unit_path(root, unit)
+    if path.exists():
+        if damage(path) is None:
+            return
+        set_aside(path)
+    _stays_inside(root, path)
+    write_atomically(path, lambda temporary: _write_bytes(temporary, data))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def block_of(name: str) -> tuple[int, int] | None:
+    """First and last seed of the unit in a file of this name; None if it is no unit's."""
+    match = BLOCK.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
 
 
 def unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """The finished units of a task and strategy: (first seed, last seed) -> file."""
-    folder = _unit_folder(root, "runs", task, label)
-    matches = ((_BLOCK.fullmatch(path.name), path) for path in folder.glob("*.parquet"))
+    from .compaction import superseded
+
+    found = all_unit_files(root, task, label)
+    for block in superseded(found):
+        del found[block]
+    return found
+
+
+def error_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+    """The tracebacks of failed units of a task and strategy: (first seed, last seed) -> file."""
+    folder = _unit_folder(root, "errors", task, label)
+    matches = ((re.fullmatch(r"(\d+)-(\d+)\.txt", path.name), path) for path in folder.glob("*"))
     return {(int(m[1]), int(m[2])): path for m, path in matches if m}
 
 
-def _apart(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+def all_unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
+    """`unit_files`, with those that a killed compaction has joined but not removed."""
+    folder = _unit_folder(root, "runs", task, label)
+    matches = ((BLOCK.fullmatch(path.name), path) for path in folder.glob("*.parquet"))
+    return {(int(m[1]), int(m[2])): path for m, path in matches if m}
+
+
+def apart(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """`unit_files`, sorted, no two of which hold the same seed."""
     found = dict(sorted(unit_files(root, task, label).items()))
     for (block, path), (following, other) in pairwise(found.items()):
@@ -155,23 +242,15 @@ def _apart(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
 
 
 def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
-    """The fingerprint that each finished unit was written with; reads footers only.
+    """The fingerprint that each unit was written with, also before it was compacted.
 
     Raises:
         StoreError: if the folder is no results folder, a unit's footer is damaged, or a file
             does not belong where it lies.
     """
-    root = Path(root)
-    said = manifest(root)
-    found = {}
-    for task in said["experiment"]["tasks"]:
-        for label in (spec["label"] for spec in said["experiment"]["strategies"]):
-            for (first, last), path in _apart(root, task, label).items():
-                unit = Unit(task, label, first, last)
-                about = unit_file.about(path)
-                _check_place(said, unit, about, path)
-                found[unit] = str(about.get("fingerprint", ""))
-    return found
+    from . import scan
+
+    return {part.unit: part.fingerprint for part in scan.units(root)}
 
 
 def _check_place(said: dict[str, Any], unit: Unit, about: dict[str, Any], path: Path) -> None:
@@ -196,6 +275,37 @@ def read_unit(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         StoreError: if the file is damaged, cut off or not a record.
     """
     return unit_file.read(path, columns)
+
+
+def read_parquet(path: Path) -> pa.Table:
+    """A Parquet file from elsewhere, of any columns, its size once read bounded.
+
+    Raises:
+        StoreError: if it is damaged, or would take far more memory than its size explains.
+        OSError: if it cannot be read.
+    """
+    try:
+        return bounds.read_parquet(path)
+    except BadFile as error:
+        raise StoreError(str(error)) from error
+
+
+def read_csv(path: Path) -> pd.DataFrame:
+    """A CSV file from elsewhere, compressed or not, its size once unpacked bounded.
+
+    Raises:
+        StoreError: if it is none, or unpacks to far more than its size explains.
+        FileNotFoundError: if there is none.
+    """
+    import pandas as pd
+
+    try:
+        with bounds.unpacked(path) as file:
+            return pd.read_csv(file)
+    except FileNotFoundError:
+        raise
+    except bounds.UNPACK_ERRORS as error:
+        raise StoreError(f"{path} cannot be read as a table: {error}") from error
 
 
 def read(
@@ -233,7 +343,7 @@ def read(
     for t, task in enumerate(all_tasks):
         for s, label in enumerate(labels):
             if task in keep_tasks and label in keep_labels:
-                found = _apart(root, task, label)
+                found = apart(root, task, label)
                 files += [(t, s, Unit(task, label, *block), p) for block, p in found.items()]
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
         parts = list(pool.map(lambda file: _read_placed(said, file[2], file[3], wanted), files))

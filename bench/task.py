@@ -15,7 +15,7 @@ from .errors import InvalidProposal, UnknownName
 from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from ..spaces.lanes import LaneSpace
     from .oracle import TableOracle
@@ -52,6 +52,15 @@ class Task:
     supernet: Callable[[Search, str | None], Callable[..., Supernet]] | None = None
     """Makes `Problem.supernet` for a run, from its clock and the name of its checkpoints; None
     where weights cannot be shared."""
+
+    measured_proxies: Callable[[Search], Mapping[str, Proxy]] | None = None
+    """Makes `Problem.proxies` for a run that pays for what they take; None where they are known."""
+
+    reason: Callable[[int], str] | None = None
+    """Why the training at a place failed, empty if it did not; None where no reasons are known."""
+
+    processes: int | None = None
+    """How many processes can be of use at once, if that is not for the number of cores to say."""
 
     def __init__(
         self,

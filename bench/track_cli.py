@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
+
+from .errors import json_text
 
 app = typer.Typer(help="Keep results' history and see where it changed.", no_args_is_help=True)
 
@@ -67,7 +68,7 @@ def show(
         )
     )
     if as_json:
-        print(json.dumps(track.to_json(found), indent=2, ensure_ascii=False))
+        print(json_text(track.to_json(found)))
     else:
         table(track.table(found))
 

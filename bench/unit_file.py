@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from ..spaces import bounds
 from . import seal
 from .atomic import write_atomically
 from .errors import StoreError
@@ -44,22 +45,39 @@ class Unit(NamedTuple):
         return f"{self.task}, {self.label}, seeds {self.first}-{self.last}"
 
 
-def sealed_bytes(record: pa.Table) -> bytes:
-    """A record as the content of a unit's file."""
+def sealed_bytes(record: pa.Table, groups: Sequence[int] | None = None) -> bytes:
+    """A record as the content of a unit's file; ``groups`` are the rows of each row group."""
     import pyarrow.parquet as pq
 
     written = io.BytesIO()
-    pq.write_table(record, written, compression="zstd", write_page_checksum=True)
+    with pq.ParquetWriter(written, record.schema, **_encoding(record.column_names)) as writer:
+        start = 0
+        for rows in groups or (len(record),):
+            writer.write_table(record.slice(start, rows), max(rows, 1))
+            start += rows
     return seal.sealed(written.getbuffer())
 
 
-def write(path: Path, record: pa.Table) -> None:
-    """Write a record whole or not at all.
+def _encoding(names: Sequence[str]) -> dict[str, Any]:
+    """How columns are written: on the clock nothing repeats, so that a dictionary is wasted."""
+    clock = [name for name in names if name in ("start", "finish")]
+    # A list's values are told by their path in the file.
+    repeating = ["arch.list.element" if n == "arch" else n for n in names if n not in clock]
+    return {
+        "compression": "zstd",
+        "write_page_checksum": True,
+        "use_dictionary": repeating,
+        "column_encoding": dict.fromkeys(clock, "BYTE_STREAM_SPLIT"),
+    }
+
+
+def write(path: Path, record: pa.Table, groups: Sequence[int] | None = None) -> None:
+    """Write a record whole or not at all; ``groups`` are the rows of each row group.
 
     Raises:
         StoreError: if it cannot be written.
     """
-    data = sealed_bytes(record)
+    data = sealed_bytes(record, groups)
     write_atomically(path, lambda temporary: _fill(temporary, data))
 
 
@@ -80,7 +98,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return _parse(data, columns)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -118,6 +136,7 @@ def _parse(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
         raise ValueError(problem)
     # Not read_table: for many small files its set-up takes longer than the reading.
     with pq.ParquetFile(pa.BufferReader(data), page_checksum_verification=bool(problem)) as file:
+        bounds.check_parquet(file.metadata, len(data), "it")
         _check_schema(file.schema_arrow)
         unknown = set(columns or ()) - set(file.schema_arrow.names)
         if unknown:
@@ -127,6 +146,54 @@ def _parse(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
         table = file.read(use_threads=False)
     _check_fingerprint(table)
     return table if columns is None else table.select(list(columns))
+
+
+def pieces(
+    path: Path, spans: Iterable[tuple[int, int]], columns: Sequence[str] | None = None
+) -> Iterator[pa.Table]:
+    """Of one file the rows of each span (first row, number of rows), verified as by `read`.
+
+    No more than a span's row groups are held at a time.
+
+    Raises:
+        StoreError: if the file is damaged, cut off or not a record.
+    """
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = _content(path)
+    try:
+        if seal.broken(_view(data)) is not None:
+            table = _parse(data, columns)
+            yield from (table.slice(start, rows) for start, rows in spans)
+            return
+        with pq.ParquetFile(pa.BufferReader(data)) as file:
+            bounds.check_parquet(file.metadata, len(data), "it")
+            _check_schema(file.schema_arrow)
+            unknown = set(columns or ()) - set(file.schema_arrow.names)
+            if unknown:
+                raise KeyError(f"no column {', '.join(sorted(unknown))}")
+            for start, rows in spans:
+                groups, before = _groups(file.metadata, start, rows)
+                table = file.read_row_groups(groups, columns=columns, use_threads=False)
+                yield table.slice(start - before, rows)
+    except pa.ArrowMemoryError as error:
+        raise _unreadable(path, error) from error
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
+        raise damaged(path, error) from error
+
+
+def _groups(footer: Any, start: int, rows: int) -> tuple[list[int], int]:
+    """The row groups that hold these rows, and how many rows come before the first of them."""
+    groups: list[int] = []
+    before = at = 0
+    for number in range(footer.num_row_groups):
+        end = at + footer.row_group(number).num_rows
+        if at < start + rows and end > start:
+            before = before if groups else at
+            groups.append(number)
+        at = end
+    return groups, before
 
 
 def _check_schema(schema: pa.Schema) -> None:
@@ -156,6 +223,15 @@ def about(path: Path) -> dict[str, Any]:
     Raises:
         StoreError: if the footer is damaged.
     """
+    return footer(path)[0]
+
+
+def footer(path: Path) -> tuple[dict[str, Any], int]:
+    """What a unit's file says of itself, and its rows; reads and verifies its footer only.
+
+    Raises:
+        StoreError: if the footer is damaged.
+    """
     import pyarrow as pa
     import pyarrow.parquet as pq
 
@@ -163,16 +239,16 @@ def about(path: Path) -> dict[str, Any]:
     try:
         problem = seal.broken(memoryview(end), footer_only=True)
         if problem == seal.NONE:
-            metadata = pq.read_metadata(path).metadata
+            parsed = pq.read_metadata(path)
         elif problem is not None:
             raise ValueError(problem)
         else:
-            metadata = pq.read_metadata(pa.BufferReader(end)).metadata
-        found: Any = json.loads((metadata or {}).get(b"nasarena", b"{}"))
+            parsed = pq.read_metadata(pa.BufferReader(end))
+        found: Any = json.loads((parsed.metadata or {}).get(b"nasarena", b"{}"))
         if not isinstance(found, dict):
             raise ValueError("its metadata are not what nasarena writes")
-        return found
-    except (OSError, pa.ArrowException, ValueError) as error:
+        return found, parsed.num_rows
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -199,20 +275,31 @@ def damage(path: Path) -> str | None:
         StoreError: if the file cannot be read now: out of file handles, no permission.
     """
     import pyarrow as pa
-    import pyarrow.parquet as pq
 
     data = _content(path)
     try:
-        problem = seal.broken(_view(data))
-        if problem is None:
-            _check_schema(pq.read_schema(pa.BufferReader(data)))
-        elif problem == seal.NONE:
-            _parse(data, None)
-        else:
-            return problem
+        return problem(data)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError) as error:
+
+
+def problem(data: bytes | pa.Buffer) -> str | None:
+    """`damage` of a file's content."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    data = pa.py_buffer(data) if isinstance(data, bytes) else data
+    try:
+        found = seal.broken(_view(data))
+        if found is None:
+            _check_schema(pq.read_schema(pa.BufferReader(data)))
+        elif found == seal.NONE:
+            _parse(data, None)
+        else:
+            return found
+    except pa.ArrowMemoryError:
+        raise
+    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
         return reason(error)
     return None
 

@@ -121,7 +121,7 @@ def read_index(data: bytes) -> dict[str, str]:
     try:
         found = json.loads(data)["entries"]
         return {name: str(found[name]) for name in found if _NAME.fullmatch(name)}
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:
         raise BadEntry(f"{INDEX} is no index of a vault") from error
 
 
@@ -328,8 +328,10 @@ def refused(own: Folder | None) -> dict[str, str]:
         found = json.loads(_refused_path(own).read_text(encoding="utf-8")) if own else {}
     except FileNotFoundError:
         return {}
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{own}/refused.json cannot be read: {error}; remove it") from error
+    if not isinstance(found, dict):
+        raise StoreError(f"{own}/refused.json holds no list of refused entries; remove it")
     return {str(name): str(reason) for name, reason in found.items()}
 
 

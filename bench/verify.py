@@ -8,9 +8,10 @@ from random import Random
 from typing import NamedTuple
 
 from . import experiment as experiments
-from . import record, store
+from . import record, scan, store
 from .errors import NasarenaError, StoreError
 from .store import Unit
+from .unit_index import Part, UnitIndex
 from .units import compute
 
 
@@ -29,29 +30,34 @@ def sample(root: Path, count: int, rng: Random) -> Iterator[Verdict]:
     """
     experiment = experiments.from_manifest(store.manifest(root)["experiment"])
     specs = {spec.label: spec for spec in experiment.strategies}
-    units = [
-        Unit(task, label, first, last)
-        for task in experiment.tasks
-        for label in specs
-        for first, last in store.unit_files(root, task, label)
-    ]
+    index = UnitIndex(root)
+    units: list[tuple[Unit, Part | StoreError]] = []
+    for task in experiment.tasks:
+        for label in specs:
+            for (first, last), path in sorted(store.unit_files(root, task, label).items()):
+                unit = Unit(task, label, first, last)
+                try:
+                    units += [(part.unit, part) for part in index.parts_of(unit, path)]
+                except StoreError as error:
+                    units.append((unit, error))
     if not units:
         raise StoreError(f"{root} holds no finished unit")
-    for unit in rng.sample(units, min(count, len(units))):
+    for unit, part in rng.sample(units, min(count, len(units))):
         try:
-            kept = store.read_unit(store.unit_path(root, unit))
+            if isinstance(part, StoreError):
+                raise part
+            (kept,) = scan.read_parts([part])
             again = compute(experiment, specs[unit.label], unit)
         except NasarenaError as error:
             yield Verdict(unit, str(error))
             continue
-        yield Verdict(unit, _compare(kept, again))
+        yield Verdict(unit, _compare(kept, again, part.fingerprint))
 
 
-def _compare(kept: object, again: object) -> str | None:
+def _compare(kept: object, again: object, said: str) -> str | None:
     import pyarrow as pa
 
     assert isinstance(kept, pa.Table) and isinstance(again, pa.Table)
-    said = record.about(kept).get("fingerprint")
     if record.fingerprint(kept) != said:
         return "its columns do not match the fingerprint it was written with"
     if record.fingerprint(again) == said:

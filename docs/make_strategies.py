@@ -30,7 +30,9 @@ population_size = 50
 
 *Asynchronous*: several queries may be under way. *Multi-fidelity*: chooses how many epochs to
 train for; on a task with a single number of epochs it keeps to that. *Multi-objective*: takes
-tasks with several losses. How fast each one thinks is in [performance](performance.md#strategies).
+tasks with several losses. *Weight-sharing*: trains a supernet, on tasks that
+[have one](live.md#weight-sharing). How fast each one thinks is in
+[performance](performance.md#strategies).
 """
 
 

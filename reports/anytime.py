@@ -6,8 +6,10 @@ continuous step functions, as in `regret.on_grid`: nothing is interpolated or ex
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from .regret import Floats
 
@@ -56,14 +58,30 @@ def rank_over_time(curves: Floats) -> Floats:
     and averaged; 1 is the least value, and equal values share the mean of their ranks. Where any
     strategy has no value (NaN) the pair is left out for all; a point with no pair left is NaN.
     """
+    return average_ranks([curves])
+
+
+def average_ranks(parts: Iterable[Floats]) -> Floats:
+    """`rank_over_time` of curves that come in parts, pairs side by side: to the same bit.
+
+    Raises:
+        ValueError: if there are no parts.
+    """
     from scipy.stats import rankdata
 
-    flat = curves.reshape(len(curves), -1, curves.shape[-1])
-    known = ~np.isnan(flat).any(axis=0)
-    ranks = np.where(known, rankdata(np.where(known, flat, 0.0), axis=0), 0.0).sum(axis=1)
-    pairs = known.sum(axis=0)
-    found = np.full(ranks.shape, np.nan)
-    np.divide(ranks, pairs, out=found, where=pairs > 0)
+    total: Floats | None = None
+    pairs: NDArray[np.intp] | None = None
+    for curves in parts:
+        flat = curves.reshape(len(curves), -1, curves.shape[-1])
+        known = ~np.isnan(flat).any(axis=0)
+        ranks = np.where(known, rankdata(np.where(known, flat, 0.0), axis=0), 0.0).sum(axis=1)
+        # Ranks are whole or half numbers: their sums are exact in any order.
+        total = ranks if total is None else total + ranks
+        pairs = known.sum(axis=0) if pairs is None else pairs + known.sum(axis=0)
+    if total is None or pairs is None:
+        raise ValueError("expected curves, got none")
+    found = np.full(total.shape, np.nan)
+    np.divide(total, pairs, out=found, where=pairs > 0)
     return found
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from .anytime import ecdf, rank_over_time, time_to_target
+from .anytime import average_ranks, ecdf, time_to_target
 from .bands import band
 from .curves import Block
 from .regret import Floats
@@ -152,11 +152,10 @@ class Charts:
     def ranks(self) -> Chart | None:
         """Average rank over queries, over tasks and paired seeds."""
         grid = _grid(self.blocks, "queries")
-        pairs = [self._paired(task, grid) for task in self.tasks]
-        whole = [pair for pair in pairs if pair is not None]
+        whole = [task for task in self.tasks if self._seeds_of_all(task)]
         if len(self.labels) < 2 or not whole:
             return None
-        ranks = rank_over_time(np.concatenate(whole, axis=1))
+        ranks = average_ranks(self._paired(task, grid) for task in whole)
         none = np.full(len(grid), np.nan)
         curves = []
         for label, rank in zip(self.labels, ranks, strict=True):
@@ -171,19 +170,20 @@ class Charts:
             curves=tuple(curves),
         )
 
-    def _paired(self, task: str, grid: Floats) -> Floats | None:
-        """(strategies, seeds, points) regrets of the seeds that every strategy has run."""
+    def _seeds_of_all(self, task: str) -> set[int]:
+        """The seeds that every strategy has run."""
         own = {block.strategy: block for block in self.of_task[task]}
         if set(own) != set(self.labels):
-            return None
-        seeds = set.intersection(*(set(block.seeds.tolist()) for block in own.values()))
-        if not seeds:
-            return None
+            return set()
+        return set.intersection(*(set(block.seeds.tolist()) for block in own.values()))
+
+    def _paired(self, task: str, grid: Floats) -> Floats:
+        """(strategies, seeds, points) regrets of the seeds that every strategy has run."""
+        own = {block.strategy: block for block in self.of_task[task]}
+        seeds = list(self._seeds_of_all(task))
         return np.stack(
             [
-                own[label].against("queries", "validation", grid)[
-                    np.isin(own[label].seeds, list(seeds))
-                ]
+                own[label].against("queries", "validation", grid)[np.isin(own[label].seeds, seeds)]
                 for label in self.labels
             ]
         )

@@ -77,7 +77,7 @@ def blocks(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[Block]:
         part = {name: values[start:end] for name, values in columns.items()}
         task, label = names[0][tasks[start]], names[1][labels[start]]
         optimum = manifest["tasks"][task]["optimum"]
-        found.append(_block(task, label, part, optimum, manifest["experiment"]["budget"]))
+        found.append(block_of(task, label, part, optimum, manifest["experiment"]["budget"]))
     return found
 
 
@@ -92,7 +92,7 @@ def _stretches(*keys: NDArray[Any]) -> Iterator[tuple[int, int]]:
     yield from pairwise(edges)
 
 
-def _block(
+def block_of(
     task: str,
     label: str,
     part: dict[str, NDArray[Any]],

@@ -26,6 +26,7 @@ from ..bench.errors import StoreError, UnknownName
 
 if TYPE_CHECKING:
     import pandas as pd
+    import pyarrow as pa
 
 FORMATS = {
     "tidy": "a CSV or Parquet table, one row a query",
@@ -90,14 +91,34 @@ def import_results(
     root = Path(out)
     if root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise StoreError(f"{root} exists already; choose another --out")
-    runs = _module(kind).read(source, options)
-    if runs.frame.empty:
-        raise StoreError(f"{source} holds no finished query that could be imported")
-    frame = complete(runs.frame)
-    manifest = runs.manifest or _manifest(f"{kind}: {source}", frame, runs.optimum, options)
-    _write_units(root, frame)
+    module = _module(kind)
+    try:
+        runs = module.read(source, options)
+        if runs.frame.empty:
+            raise StoreError(f"{source} holds no finished query that could be imported")
+        frame = complete(runs.frame)
+        manifest = runs.manifest or _manifest(f"{kind}: {source}", frame, runs.optimum, options)
+        units = list(_units(frame))
+    except _NO_RESULTS as error:
+        said = (str(error).splitlines() or [""])[0]
+        raise StoreError(
+            f"{source} cannot be imported as {kind} ({type(error).__name__}: {said}); expected "
+            f"{FORMATS[kind]}"
+        ) from error
+    for unit, table in units:
+        store.write_unit(root, unit, table)
     store.write_manifest(root, manifest)
     return root
+
+
+_NO_RESULTS = (
+    *(ArithmeticError, AttributeError, LookupError, RecursionError, SyntaxError, TypeError),
+    *(ValueError, MemoryError, EOFError, NotImplementedError),
+)
+"""All that a source of another kind, or half of one, can bring the formats' readers to say.
+
+Errors of pandas, JSON and Arrow about what they were given are ValueErrors.
+"""
 
 
 def export_results(
@@ -143,7 +164,14 @@ def complete(frame: pd.DataFrame) -> pd.DataFrame:
         raise StoreError(f"expected columns task, strategy, seed and loss; {missing} are missing")
     run = ["task", "strategy", "seed"]
     made = frame.copy()
-    made["seed"] = made["seed"].astype(np.int32)
+    for name in ("task", "strategy"):
+        if made[name].isna().any():
+            raise StoreError(f"expected a name as {name} in every row, got none in some")
+        made[name] = made[name].astype(str)
+    seeds = np.asarray(made["seed"], dtype=float)
+    if not ((seeds >= 0) & (seeds < 2**31) & (seeds == np.floor(seeds))).all():
+        raise StoreError("expected whole seeds from 0 on in every row")
+    made["seed"] = seeds.astype(np.int32)
     order = [*run, "step"] if "step" in made else [*run, "finish"] if "finish" in made else run
     made = made.sort_values(order, kind="stable", ignore_index=True)
     step = made.groupby(run, sort=False).cumcount() + 1
@@ -182,7 +210,8 @@ _TYPES = {
 }
 
 
-def _write_units(root: Path, frame: pd.DataFrame) -> None:
+def _units(frame: pd.DataFrame) -> Iterator[tuple[store.Unit, pa.Table]]:
+    """The units of a results folder, each with its record."""
     import pyarrow as pa
 
     names = [str(name) for name in frame if name not in ("task", "strategy")]
@@ -201,7 +230,7 @@ def _write_units(root: Path, frame: pd.DataFrame) -> None:
             rows = own[own["seed"].isin(block)][names]
             table = pa.Table.from_pandas(rows, schema=schema, preserve_index=False)
             unit = store.Unit(task, label, int(block[0]), int(block[-1]))
-            store.write_unit(root, unit, table.replace_schema_metadata(None))
+            yield unit, table.replace_schema_metadata(None)
 
 
 def _manifest(
@@ -326,6 +355,19 @@ def incumbent_regret(runs: Runs) -> pd.Series[float]:
         best = runs.manifest["tasks"][task]["optimum"]["validation"]
         parts.append(pd.Series(regret(truth, best)[0], index=own.index))
     return pd.concat(parts)
+
+
+def beside(file: Path, name: str) -> Path:
+    """The file ``name`` that ``file`` names, at or below its folder.
+
+    Raises:
+        StoreError: if it lies elsewhere: what others wrote has no say in which files are read.
+    """
+    folder = file.parent.resolve()
+    found = (folder / name).resolve()
+    if "\0" in name or not found.is_relative_to(folder):
+        raise StoreError(f"{file} names {name!r}, which is not in its folder")
+    return found
 
 
 def empty_folder(out: str) -> Path:

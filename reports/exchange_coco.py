@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bench.errors import StoreError
-from .exchange import Options, Runs, empty_folder, groups, incumbent_regret, named
+from .exchange import Options, Runs, beside, empty_folder, groups, incumbent_regret, named
 from .exchange_ioh import plain, spread
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _data(
         pattern=options.pattern,
     )
     frames = []
-    values = _improvements(file.parent / name.replace("\\", "/"))
+    values = _improvements(beside(file, name.replace("\\", "/")))
     for number, (run, better) in enumerate(zip(runs, values, strict=True)):
         instance, _, rest = run.partition(":")
         seed = int(instance) - 1 if own else number

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..bench.errors import StoreError
-from .exchange import Options, Runs, empty_folder, groups, incumbent_regret, named
+from .exchange import Options, Runs, beside, empty_folder, groups, incumbent_regret, named
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -47,7 +47,7 @@ def _function(file: Path, options: Options) -> list[pd.DataFrame]:
         frames = []
         for scenario in about["scenarios"]:
             name = f"{about['function_name']} {scenario['dimension']}D"
-            runs = _runs(file.parent / scenario["path"])
+            runs = _runs(beside(file, scenario["path"]))
             for number, (run, values) in enumerate(zip(scenario["runs"], runs, strict=True)):
                 known = about.get("nasarena", {}).get("seeds")
                 found = Options(

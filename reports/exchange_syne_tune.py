@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bench import store
 from ..bench.errors import StoreError
 from .exchange import Options, Runs, empty_folder, groups, named
 
@@ -74,15 +75,15 @@ def _run(folder: Path, options: Options, number: int) -> pd.DataFrame:
 
 
 def _load(folder: Path) -> tuple[dict[str, Any], pd.DataFrame]:
-    import pandas as pd
-
     path = next((folder / name for name in _TABLES if (folder / name).is_file()), None)
     if path is None:
         raise StoreError(f"{folder} has a metadata.json and no {_TABLES[0]}")
     try:
         about = json.loads((folder / "metadata.json").read_text(encoding="utf-8"))
-        table = pd.read_csv(path)
-    except (OSError, ValueError) as error:
+        if not isinstance(about, dict):
+            raise ValueError(f"metadata.json holds {type(about).__name__}")
+        table = store.read_csv(path)
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{folder} cannot be read as a Syne Tune experiment: {error}") from error
     absent = [key for key in ("metric_names", "metric_mode") if key not in about]
     if absent:

@@ -36,9 +36,23 @@ def read(source: str, options: Options) -> Runs:
     own = {"task", "strategy", "seed", "step", "arch", "network", "epochs", "replica", "config"}
     numbers = {"validation", "test", "start", "finish", "charged", "thinking"}
     keep = [name for name in frame if name in own | numbers or str(name).startswith("loss")]
-    if manifest is not None and not set(frame["task"]) <= set(manifest["tasks"]):
+    if not _fits(manifest, frame):
         manifest = None
     return Runs(frame[keep], manifest)
+
+
+def _fits(manifest: Any, frame: pd.DataFrame) -> bool:
+    """Whether it is a manifest, of these tasks and strategies."""
+    try:
+        experiment = manifest["experiment"]
+        labels = {spec["label"] for spec in experiment["strategies"]}
+        return (
+            manifest["schema"] == store.SCHEMA
+            and set(frame["task"]) <= set(manifest["tasks"]) & set(experiment["tasks"])
+            and set(frame["strategy"]) <= labels
+        )
+    except (KeyError, TypeError):
+        return False
 
 
 def write(runs: Runs, out: str, options: Options) -> None:
@@ -75,21 +89,17 @@ def load_table(source: str) -> tuple[pd.DataFrame, dict[str, Any] | None]:
     Raises:
         StoreError: if it cannot be read.
     """
-    import pandas as pd
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
     path = Path(source)
     try:
         if path.suffix == ".parquet":
-            table = pq.read_table(path)
+            table = store.read_parquet(path)
             text = (table.schema.metadata or {}).get(_KEY)
-            return table.to_pandas(), json.loads(text) if text else None
-        frame = pd.read_csv(path)
+            return table.to_pandas(ignore_metadata=True), json.loads(text) if text else None
+        frame = store.read_csv(path)
         beside = _beside(path)
         found = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else None
         return frame, found
-    except (OSError, ValueError, pa.ArrowException) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise StoreError(f"{source} cannot be read as a table: {error}") from error
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .tables import latex
+from .escaping import latex
 
 if TYPE_CHECKING:
     from .gallery import Plate

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..bench.errors import visible
 from .charts import TARGETS, Chart, Charts, budget, protocol, runs
 from .finals import chances, critical, distributions, profile
 from .landscapes import learning_curves, space_map, trade_offs, visits
@@ -240,8 +242,12 @@ def _pages(
 
 
 def file_name(task: str) -> str:
-    """A task's id as a file name."""
-    return re.sub(r"[^\w.+-]+", "_", task).strip("._") or "task"
+    """A task's id as a file name; of one that is too long for that, its beginning and a hash."""
+    name = re.sub(r"[^\w.+-]+", "_", task).strip("._") or "task"
+    if len(name.encode()) > 160:
+        digest = hashlib.sha256(name.encode()).hexdigest()[:12]
+        name = f"{name.encode()[:140].decode(errors='ignore')}-{digest}"
+    return name
 
 
 def draw(plate: Plate, style: Style, looks: Looks) -> Figure:
@@ -261,6 +267,16 @@ def draw(plate: Plate, style: Style, looks: Looks) -> Figure:
     return drawings[plate.kind](plate.data, plate.note, style, looks, width)
 
 
+def _spell_out(figure: Figure) -> None:
+    """Make control characters in the figure's texts visible: no font has them, XML bans them."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        shown = visible(text.get_text())
+        if shown != text.get_text():
+            text.set_text(shown)
+
+
 def render(
     plate: Plate, style: Style, looks: Looks, metadata: dict[str, dict[str, Any]]
 ) -> dict[str, bytes]:
@@ -269,6 +285,7 @@ def render(
 
     with rc_context(style.rc()):
         figure = draw(plate, style, looks)
+        _spell_out(figure)
         figure.set_dpi(DPI)
         layout = figure.get_layout_engine()
         if layout is not None:

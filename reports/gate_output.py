@@ -14,6 +14,8 @@ from xml.etree import ElementTree
 
 from ..bench.errors import StoreError
 from ..bench.store import write_atomically
+from .escaping import markdown as plain
+from .escaping import visible
 from .gate import METRICS, Comparison, Gate, Pair, Verdict
 from .gate_record import Record
 from .tables import Table, number
@@ -164,16 +166,19 @@ def markdown(gate: Gate, fail_on: Sequence[Verdict] = (Verdict.REGRESSED, Verdic
     lines = [
         f"### {mark} nasarena gate: {headline(gate)}",
         "",
-        f"`{current}` against `{baseline}`, alpha {gate.options.alpha:g} over all (Holm).",
+        f"{plain(current)} against {plain(baseline)}, "
+        f"alpha {gate.options.alpha:g} over all (Holm).",
         "",
     ]
     for table in tables(gate):
-        lines += [table.caption + ":", "", table.markdown()]
-    same = [f"{pair.strategy} on {pair.task}" for pair in gate.pairs if pair.verdict in _QUIET]
+        lines += [plain(table.caption) + ":", "", table.markdown()]
+    same = [
+        plain(f"{pair.strategy} on {pair.task}") for pair in gate.pairs if pair.verdict in _QUIET
+    ]
     if same:
         lines += [f"<details><summary>{len(same)} identical</summary>", "", ", ".join(same), ""]
         lines += ["</details>", ""]
-    lines += [f"- {note}" for note in gate.notes]
+    lines += [f"- {plain(note)}" for note in gate.notes]
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -211,7 +216,7 @@ def _story(pair: Pair) -> str:
         for c in pair.comparisons
     ]
     lines += [text for text in (pair.note, parted(pair)) if text]
-    return "\n".join(lines)
+    return visible("\n".join(lines))
 
 
 def junit(gate: Gate, fail_on: Sequence[Verdict]) -> str:
@@ -221,11 +226,16 @@ def junit(gate: Gate, fail_on: Sequence[Verdict]) -> str:
         own = [pair for pair in gate.pairs if pair.task == task]
         failed = sum(pair.verdict in fail_on for pair in own)
         suite = ElementTree.SubElement(
-            root, "testsuite", name=task, tests=str(len(own)), failures=str(failed), errors="0"
+            root,
+            "testsuite",
+            name=visible(task),
+            tests=str(len(own)),
+            failures=str(failed),
+            errors="0",
         )
         for pair in own:
             case = ElementTree.SubElement(
-                suite, "testcase", classname=task, name=pair.strategy, time="0"
+                suite, "testcase", classname=visible(task), name=visible(pair.strategy), time="0"
             )
             if pair.verdict in fail_on:
                 failure = ElementTree.SubElement(
@@ -245,7 +255,7 @@ def github(gate: Gate, fail_on: Sequence[Verdict]) -> list[str]:
         if pair.verdict in fail_on or pair.verdict is Verdict.IMPROVED:
             kind = "error" if pair.verdict in fail_on else "notice"
             title = f"{pair.strategy} on {pair.task} {pair.verdict.value}"
-            found.append(f"::{kind} title={_property(title)}::{_message(_story(pair))}")
+            found.append(f"::{kind} title={_property(visible(title))}::{_message(_story(pair))}")
     return found
 
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from html import escape
 
 import numpy as np
 
 from .curves import Block
+from .escaping import escape
 from .gate import Gate, Pair, Verdict
 from .gate_output import headline, parted, tables
 from .gate_record import Record
-from .static_page import CSS, HEAD, image
+from .static_page import head, image
 
 FIGURES = 40
 """So many pairs have their curves drawn, the gravest first."""
@@ -26,7 +26,7 @@ def page(gate: Gate, sides: Sequence[Record]) -> str:
     notes = "".join(f"<li>{escape(note)}</li>" for note in gate.notes)
     lead = f"{gate.current} against {gate.baseline}, alpha {gate.options.alpha:g} over all (Holm)"
     return (
-        f"{HEAD}<title>{escape(title)}</title><style>{CSS}</style></head><body>"
+        f"{head(title)}"
         f'<h1>{escape(title)}</h1><p class="lead">{escape(lead)}</p>{shown}<ul>{notes}</ul>'
         f"{''.join(_sections(gate, sides))}</body></html>\n"
     )

@@ -236,7 +236,7 @@ def _parse(path: Path, text: str) -> Iterator[Row]:
         try:
             data = json.loads(line)
             schema = data["schema"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, RecursionError):
             raise StoreError(
                 f"{path}:{number}: expected a row of a history, got {line[:60]!r}"
             ) from None

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench import store
+from ..bench import scan
 from .regret import Floats
 from .sources import Results
 
@@ -114,16 +114,15 @@ def visits(record: Results, task: str, seeds: int = SEEDS) -> list[Visits]:
     columns = {n: "loss" if i == 0 else f"loss_{n}" for i, n in enumerate(names)}
     found = []
     for label in record.labels:
-        units = sorted(u for u in record.units if (u.task, u.label) == (task, label))
-        kept, runs = [], 0
-        for unit in units:
+        parts, runs = [], 0
+        for part in record.parts(task, label):
             if runs < seeds:
-                path = store.unit_path(record.units[unit][0], unit)
-                wanted = ["seed", "network", "arch", "epochs", "validation", *columns.values()]
-                kept.append(store.read_unit(path, wanted))
-                runs += unit.last - unit.first + 1
-        if not kept:
+                parts.append(part)
+                runs += part.unit.last - part.unit.first + 1
+        if not parts:
             continue
+        wanted = ["seed", "network", "arch", "epochs", "validation", *columns.values()]
+        kept = list(scan.read_parts(parts, wanted))
         table = pa.concat_tables(kept).combine_chunks()
         own = {name: table[name].to_numpy() for name in table.column_names if name != "arch"}
         flat = table["arch"].combine_chunks().flatten().to_numpy(zero_copy_only=False)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import base64
-import hashlib
 import json
 from collections.abc import Sequence
-from html import escape
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,6 +13,7 @@ from typing import Any
 from ..bench.errors import StoreError
 from .checklist import AUTHORS, NO, PARTLY, YES, checklist
 from .curves import Block
+from .escaping import escape, policy_hash
 from .figures import best, protocol
 from .page_data import BANDS, swatches, task_curves
 from .statements import HOW, Statements, statements
@@ -76,7 +75,8 @@ def _document(title: str, body: str) -> str:
     scripts = [_library("uPlot.iife.js"), _own("page_curves.js"), _own("page_script.js")]
     policy = (
         "default-src 'none'; base-uri 'none'; form-action 'none'; img-src data:; "
-        f"style-src {' '.join(map(_hash, styles))}; script-src {' '.join(map(_hash, scripts))}"
+        f"style-src {' '.join(map(policy_hash, styles))}; "
+        f"script-src {' '.join(map(policy_hash, scripts))}"
     )
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
@@ -102,12 +102,6 @@ def _library(name: str) -> str:
         if path.is_file():
             return path.read_text(encoding="utf-8")
     raise StoreError(f"the page needs uPlot's {name}; run: pip install uplot-python")
-
-
-def _hash(text: str) -> str:
-    """The source of a content-security policy that lets exactly ``text`` run."""
-    digest = hashlib.sha256(text.encode()).digest()
-    return f"'sha256-{base64.b64encode(digest).decode()}'"
 
 
 def _json(name: str, data: Any) -> str:

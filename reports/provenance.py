@@ -69,7 +69,7 @@ def provenance(record: Results) -> Provenance:
             }
         ),
         seeds=_hash([experiment["seed"], *units]),
-        record=_hash([record.units[unit][1] for unit in units]),
+        record=_hash([record.units[unit].fingerprint for unit in units]),
     )
 
 
@@ -165,7 +165,7 @@ def read_recipe(path: Path) -> Recipe:
         found.pop("hash")
         parts = Provenance(**found.pop("provenance"))
         return Recipe(provenance=parts, **found)
-    except (ValueError, KeyError, TypeError, AttributeError):
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise StoreError(
             f"{path} does not say where it came from; expected a figure or table written by "
             "nasarena report (pdf, png, svg, tex, md, html or csv)"
@@ -196,7 +196,8 @@ def _from_png(data: bytes) -> str:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return str(image.info.get(_KEY, ""))
-    except UnidentifiedImageError:
+    # What Pillow says of a damaged picture, or of one that claims to be huge.
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         return ""
 
 

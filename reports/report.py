@@ -275,11 +275,14 @@ def table_text(report: Report, table: Table, kind: str) -> str | None:
 
 def _csv(report: Report, metric: str) -> str | None:
     """Full numbers, one row a task and strategy, and where they came from."""
+    from .escaping import csv
     from .tables import final_regret
 
     if metric not in ("validation", "test"):
         return None
     frame = final_regret(report.charts.blocks, metric)
+    for name in ("task", "strategy"):
+        frame[name] = frame[name].map(csv)
     text: str = frame.assign(provenance=report.provenance.hash).to_csv(index=False)
     return text
 
@@ -299,15 +302,16 @@ def _fill(path: Path, data: bytes) -> None:
 
 
 def _report_markdown(report: Report, plates: Sequence[Plate], formats: frozenset[str]) -> str:
+    from .escaping import markdown
     from .gallery import refusals
 
-    lines = [f"# {report.charts.manifest['name']}", ""]
+    lines = [f"# {markdown(report.charts.manifest['name'])}", ""]
     for table in report.tables:
-        lines += [f"{table.caption}:", "", table.markdown()]
+        lines += [f"{markdown(table.caption)}:", "", table.markdown()]
     if "png" in formats:
         for plate in plates:
-            lines += [f"![{plate.name}](figures/{plate.name}.png)", "", plate.caption, ""]
+            lines += [f"![{plate.name}](figures/{plate.name}.png)", "", markdown(plate.caption), ""]
     for name, why in refusals(report.charts).items():
-        lines += [f"Not drawn: {name}. {why}.", ""]
+        lines += [f"Not drawn: {name}. {markdown(why)}.", ""]
     lines += [f"Provenance: {report.provenance.hash}", ""]
     return "\n".join(lines) + report.recipe("page", "report", lines).comment("md")

@@ -3,21 +3,25 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import combinations
+from functools import cached_property
+from itertools import combinations, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..bench import store
+from ..bench import scan, store
 from ..bench.errors import StoreError
+from ..bench.scan import Part
 from ..bench.store import Unit
-from .curves import COLUMNS, Block, blocks
+from .condensed import condensed
+from .curves import COLUMNS, Block
 
 if TYPE_CHECKING:
-    import pandas as pd
+    import pyarrow as pa
 
 FIXED = ("budget", "workers", "noise", "duplicates", "seed")
 """What must be the same in all folders of one report, or their regrets could not be compared."""
@@ -28,12 +32,12 @@ class Results:
     """What a report is about.
 
     ``folders`` in the order they were given; ``manifest`` is theirs joined; ``units`` maps each
-    finished unit to its folder and fingerprint, each unit once.
+    finished unit, as it was written, to where it lies, each unit once.
     """
 
     folders: tuple[Path, ...]
     manifest: dict[str, Any]
-    units: dict[Unit, tuple[Path, str]]
+    units: dict[Unit, Part]
 
     @property
     def tasks(self) -> list[str]:
@@ -49,39 +53,33 @@ class Results:
         return [spec["label"] for spec in specs if spec["label"] in there]
 
     def blocks(self) -> Iterator[Block]:
-        """Every block, read a task at a time so that the rows are never all in memory."""
+        """Every block, condensed (see `condensed`), read unit by unit: rows are never all there."""
         for task in self.tasks:
-            yield from blocks(self._rows(task), self.manifest)
+            for label in self.labels:
+                parts = self.parts(task, label)
+                if parts:
+                    yield condensed(
+                        task,
+                        label,
+                        (_columns(table, COLUMNS) for table in scan.read_parts(parts, COLUMNS)),
+                        self.manifest["tasks"][task]["optimum"],
+                        self.manifest["experiment"]["budget"],
+                    )
 
-    def _rows(self, task: str) -> pd.DataFrame:
-        """The rows of a task, sorted by strategy and seed, no unit twice."""
-        import pandas as pd
+    def parts(self, task: str, label: str) -> list[Part]:
+        """The units of a task and strategy by first seed, each once, and where they lie."""
+        return self._of_pair.get((task, label), [])
 
-        parts = []
-        for folder in self.folders:
-            own = {u for u, (place, _) in self.units.items() if place == folder and u.task == task}
-            if own:
-                frame = store.read(folder, columns=COLUMNS, tasks=[task])
-                parts.append(_only(frame, own, folder))
-        if len(parts) == 1:
-            return parts[0]
-        labels = [spec["label"] for spec in self.manifest["experiment"]["strategies"]]
-        joined = pd.concat([part.astype({"task": str, "strategy": str}) for part in parts])
-        joined["task"] = pd.Categorical(joined["task"], categories=[task])
-        joined["strategy"] = pd.Categorical(joined["strategy"], categories=labels)
-        return joined.sort_values(["strategy", "seed"], kind="stable", ignore_index=True)
+    @cached_property
+    def _of_pair(self) -> dict[tuple[str, str], list[Part]]:
+        found: dict[tuple[str, str], list[Part]] = {}
+        for unit in sorted(self.units):
+            found.setdefault((unit.task, unit.label), []).append(self.units[unit])
+        return found
 
 
-def _only(frame: pd.DataFrame, units: set[Unit], folder: Path) -> pd.DataFrame:
-    """``frame`` without the units that another folder gives already."""
-    drop = np.zeros(len(frame), dtype=bool)
-    task = next(iter(units)).task
-    for label in frame["strategy"].cat.categories:
-        for first, last in store.unit_files(folder, task, label):
-            if Unit(task, label, first, last) not in units:
-                here = (frame["strategy"] == label).to_numpy()
-                drop |= here & frame["seed"].between(first, last).to_numpy()
-    return frame[~drop] if drop.any() else frame
+def _columns(table: pa.Table, names: Iterable[str]) -> dict[str, NDArray[Any]]:
+    return {name: table[name].to_numpy() for name in names}
 
 
 def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
@@ -101,17 +99,13 @@ def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
     manifests = {folder: store.manifest(folder) for folder in folders}
     for one, other in combinations(folders, 2):
         _check_alike(one, manifests[one], other, manifests[other])
-    units: dict[Unit, tuple[Path, str]] = {}
-    runs: dict[tuple[str, str], list[Unit]] = {}
+    units: dict[Unit, Part] = {}
     for folder in folders:
-        for unit, fingerprint in store.fingerprints(folder).items():
-            own = runs.setdefault((unit.task, unit.label), [])
-            for there in own:
-                place, said = units[there]
-                _check_overlap(place, there, folder, unit, same=said == fingerprint)
-            if unit not in units:
-                own.append(unit)
-                units[unit] = (folder, fingerprint)
+        for part in scan.units(folder):
+            there = units.setdefault(part.unit, part)
+            if there.fingerprint != part.fingerprint:
+                _refuse_overlap(there, part)
+    _check_overlap(units)
     if not units:
         shown = ", ".join(map(str, folders))
         raise StoreError(f"{shown} holds no finished run to report on")
@@ -128,15 +122,24 @@ def _referenced(results: Results) -> Results:
         facts = tasks[task]
         if facts["optimum"]["validation"] is not None or facts["validation"] is None:
             continue
-        rows = results._rows(task)
-        optimum = {}
-        for metric in ("validation", "test"):
-            known = rows[metric].to_numpy()
-            known = known[np.isfinite(known)]
-            optimum[metric] = float(known.min()) if facts[metric] and len(known) else None
+        least = _least(results, task)
+        optimum = {metric: least[metric] if facts[metric] else None for metric in least}
         if optimum["validation"] is not None:
             tasks[task] = facts | {"optimum": optimum, "reference": "the best found"}
     return replace(results, manifest=results.manifest | {"tasks": tasks})
+
+
+def _least(results: Results, task: str) -> dict[str, float | None]:
+    """The least finite value of any run on a task; None where there is none."""
+    found: dict[str, float | None] = {"validation": None, "test": None}
+    for label in results.labels:
+        for table in scan.read_parts(results.parts(task, label), list(found)):
+            for metric, least in found.items():
+                known = table[metric].to_numpy()
+                known = known[np.isfinite(known)]
+                if len(known):
+                    found[metric] = min(float(known.min()), np.inf if least is None else least)
+    return found
 
 
 def _check_alike(one: Path, first: dict[str, Any], other: Path, second: dict[str, Any]) -> None:
@@ -166,14 +169,18 @@ def _check_alike(one: Path, first: dict[str, Any], other: Path, second: dict[str
             refuse(f"what {label!r} stands for", *shown)
 
 
-def _check_overlap(one: Path, there: Unit, other: Path, unit: Unit, same: bool) -> None:
-    """Refuse two units that share a seed, unless they are one unit with the same bits."""
-    apart = there.last < unit.first or unit.last < there.first
-    if not apart and not (same and there == unit):
-        raise StoreError(
-            f"{one} and {other} hold the same runs with different results ({there}; {unit}); "
-            "leave one of the folders out"
-        )
+def _check_overlap(units: dict[Unit, Part]) -> None:
+    """Refuse two units that share a seed."""
+    for unit, following in pairwise(sorted(units)):
+        if unit[:2] == following[:2] and following.first <= unit.last:
+            _refuse_overlap(units[unit], units[following])
+
+
+def _refuse_overlap(one: Part, other: Part) -> None:
+    raise StoreError(
+        f"{one.path} and {other.path} hold the same runs with different results ({one.unit}; "
+        f"{other.unit}); leave one of the folders out"
+    )
 
 
 def _joined(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:

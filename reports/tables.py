@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,25 +13,8 @@ import pandas as pd
 from .charts import best, budget
 from .charts import runs as protocol_runs
 from .curves import Block
+from .escaping import csv, escape, latex, markdown, one_line
 from .regret import average_rank, last
-
-_LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
-    "±": r"$\pm$",
-    "−": "$-$",
-    "–": "--",
-    "µ": r"$\mu$",
-    "α": r"$\alpha$",
-    "τ": r"$\tau$",
-    "∞": r"$\infty$",
-    "\\": r"\textbackslash{}",
-    "~": r"\textasciitilde{}",
-    "^": r"\textasciicircum{}",
-}
-
-
-def latex(text: str) -> str:
-    """``text`` with every character that LaTeX reads as a command escaped."""
-    return "".join(_LATEX.get(c, c) for c in text)
 
 
 @dataclass(frozen=True)
@@ -54,7 +36,7 @@ class Table:
         """A pipe table; what is underlined elsewhere is in italics here."""
 
         def cell(text: str, i: int = -1, j: int = -1) -> str:
-            text = text.replace("\\", "\\\\").replace("|", "\\|").replace("\n", " ")
+            text = markdown(text)
             if (i, j) in self.bold:
                 return f"**{text}**"
             return f"*{text}*" if (i, j) in self.underlined else text
@@ -69,7 +51,7 @@ class Table:
         ``width`` is counted in characters.
         """
         parts = [self._tabular(columns) for columns in self._parts(width)]
-        return f"% {self.caption}\n" + "\n\\par\\medskip\n".join(parts) + "\n"
+        return f"% {one_line(self.caption)}\n" + "\n\\par\\medskip\n".join(parts) + "\n"
 
     def _parts(self, width: float) -> list[list[int]]:
         """The columns of each part, none wider than ``width`` if that can be."""
@@ -126,8 +108,9 @@ class Table:
         return [" & ".join(["", *above]) + r" \\", "".join(rules), below + r" \\"]
 
     def csv(self) -> str:
-        """Comma-separated values."""
-        return pd.DataFrame(list(self.rows), columns=list(self.header)).to_csv(index=False)
+        """Comma-separated values; no cell is a formula (see `escaping.csv`)."""
+        rows = [list(map(csv, row)) for row in self.rows]
+        return pd.DataFrame(rows, columns=list(map(csv, self.header))).to_csv(index=False)
 
     def to_html(self) -> str:
         """A table element; every text is escaped."""
@@ -137,13 +120,13 @@ class Table:
             for j, text in enumerate(cells):
                 best = " class=best" if (number, j) in self.bold else ""
                 near = " class=near" if (number, j) in self.underlined else ""
-                shown = html.escape(text)
+                shown = escape(text)
                 parts.append(f"<{tag}{best or near}>{f'<u>{shown}</u>' if near else shown}</{tag}>")
             return f"<tr>{''.join(parts)}</tr>"
 
         body = "".join(row("td", cells, i) for i, cells in enumerate(self.rows))
         return (
-            f"<table><caption>{html.escape(self.caption)}</caption>"
+            f"<table><caption>{escape(self.caption)}</caption>"
             f"<thead>{row('th', self.header)}</thead><tbody>{body}</tbody></table>"
         )
 

@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from html import escape
 from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
 from ..bench.store import write_atomically
 from .change_points import Change, levels
+from .escaping import escape
 from .gallery import file_name
 from .history import Row, Series
-from .static_page import CSS, HEAD
+from .static_page import CSS, head
 from .tables import number
 
 Found: TypeAlias = "Sequence[tuple[Series, list[Change]]]"
@@ -46,7 +46,7 @@ def _page_name(task: str) -> str:
 
 def _save(path: Path, title: str, body: str) -> None:
     text = (
-        f"{HEAD}<title>{escape(title)}</title><style>{CSS}{_STYLE}</style></head><body>"
+        f"{head(title, CSS + _STYLE)}"
         f'<h1>{escape(title)}</h1><p class="lead">Less is better. A point is a commit, a line the '
         "level between changes (PELT).</p>"
         f'<nav><a href="index.html">overview</a></nav>{body}</body></html>\n'

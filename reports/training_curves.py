@@ -104,4 +104,5 @@ def draw(axes: Axes, curves: dict[str, Floats], look: dict[str, dict[str, Any]])
 def _note(curves: dict[str, Floats], card: dict[str, Any]) -> str:
     seeds = len(curves["test"])
     each = "each seed thin, their mean thick" if seeds > 1 else "one seed"
-    return f"{card['architecture']['words']} on {card['data']['name']}: {seeds} training{'s' * (seeds != 1)}, {each}"
+    count = f"{seeds} training{'s' * (seeds != 1)}"
+    return f"{card['architecture']['words']} on {card['data']['name']}: {count}, {each}"

@@ -235,11 +235,11 @@ def write_verdict(
     Raises:
         StoreError: if there is nothing to compare.
     """
-    from .curves import COLUMNS, blocks
     from .report import write_report
+    from .sources import open_record
 
     manifest = store.manifest(results)
-    runs = blocks(store.read(results, columns=COLUMNS), manifest)
+    runs = list(open_record([results]).blocks())
     budget = manifest["experiment"]["budget"]
     known = {
         task: RandomCurve(np.array(queries, float), np.array(expected, float))

@@ -60,7 +60,10 @@ def load(place: Path, name: str) -> Table | None:
     try:
         table, _ = read(path)
     # All that a damaged file can bring Arrow, JSON and reshaping to say.
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError):
+    except (
+        *(pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError),
+        *(AttributeError, RecursionError),
+    ):
         return None
     return table if table.hash == name else None
 

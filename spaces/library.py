@@ -188,7 +188,7 @@ def imported(identity: str) -> list[str]:
             name, _, dataset = task.partition("/")
             if benchmark(name).about[dataset]["identity"] != identity:
                 return []
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, RecursionError):
         return []
     return tasks
 

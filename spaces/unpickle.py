@@ -57,9 +57,20 @@ class _PlainUnpickler(pickle.Unpickler):
 def load(path: Path) -> Any:
     """The object pickled in the file ``path``; NumPy scalars come back as Python numbers.
 
+    For files that come with installed packages: what others send goes through
+    `nasarena.spaces.formats.stream`, which also bounds the memory that it takes.
+
     Raises:
-        UnsafePickle: if the pickle asks for any global beyond plain NumPy scalars. Nothing that
-            it names has been imported or called by then.
+        UnsafePickle: if the pickle asks for any global beyond plain NumPy scalars, or is none.
+            Nothing that it names has been imported or called by then.
     """
     with open(path, "rb") as file:
-        return _PlainUnpickler(file, path).load()
+        try:
+            return _PlainUnpickler(file, path).load()
+        except UnsafePickle:
+            raise
+        # All that bytes which are no pickle can bring Python's unpickler to say.
+        except Exception as error:
+            raise UnsafePickle(
+                f"{path}: expected a pickled table ({type(error).__name__}: {error})"
+            ) from error

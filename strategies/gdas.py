@@ -30,7 +30,7 @@ def gdas(
     rng: Random,
     /,
     *,
-    epochs: int = 250,
+    epochs: int = 240,
     searches: int = 4,
     every: int | None = None,
     learning_rate: float | None = None,
@@ -46,7 +46,7 @@ def gdas(
     validation loss; the architecture with the strongest choices is proposed. Needs torch.
 
     Args:
-        epochs: of a search, 250 in the paper.
+        epochs: of a search, 240 in the settings of the authors.
         searches: runs of the search with new weights, each with a proposal of its own.
         every: after so many epochs each, what is strongest then is proposed too.
         learning_rate: of the shared weights at the start, annealed to 0; the task's own if None.

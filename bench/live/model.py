@@ -180,4 +180,3 @@ def write_weights(model: Model, file: Path) -> None:
 
     tensors = {k: v.detach().cpu().contiguous() for k, v in model.state_dict().items()}
     save_file(tensors, file, {"format": "pt"})
-

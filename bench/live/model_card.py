@@ -54,9 +54,7 @@ def card(plan: Plan, trained: Sequence[Trained]) -> dict[str, Any]:
             "name": dataset.name,
             "hash": dataset.hash,
             "citation": dataset.citation or "not stated",
-            "examples": {
-                name: len(part.inputs) for name, part in task.objective.parts.items()
-            },
+            "examples": {name: len(part.inputs) for name, part in task.objective.parts.items()},
         },
         "architecture": {
             "space": task.space.name,
@@ -67,6 +65,7 @@ def card(plan: Plan, trained: Sequence[Trained]) -> dict[str, Any]:
         "flops": good[0].flops,
         "network": about(dataset, task.objective),
         "training": task.training.facts()
+        | {"epochs": list(task.training.epochs)}
         | {"loss": "cross-entropy", "start": "search checkpoint" if plan.weights else "scratch"},
         "seeds": seeds,
         "best": max(good, key=lambda one: one.validation[-1] * (1 if maximize else -1)).replica,
@@ -111,7 +110,7 @@ def _found(plan: Plan) -> dict[str, Any]:
         "choices": list(won.arch),
         "table": plan.searched["hash"],
         "citation": plan.searched["citation"],
-        "rule": "least validation loss among the queries at the most epochs; test was not looked at",
+        "rule": "least validation loss among the queries at the most epochs, test unseen",
     }
 
 
@@ -147,17 +146,19 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
     )
     found = [
         spread,
-        f"The test part has {len(task.objective.parts['test'])} examples; the data's own biases are "
-        "the network's.",
-        "The weights named first are those of the seed with the best validation metric, which that "
-        "metric therefore flatters.",
+        f"The test part has {len(task.objective.parts['test'])} examples; the data's own biases "
+        "are the network's.",
+        "Without a seed, `load` takes the weights with the best validation metric, which "
+        "flatters them.",
     ]
     if plan.searched.get("data") != task.dataset.hash:
         found.append("The architecture was found on other data than it was trained on here.")
     if task.dataset.kind == "pairs":
         found.append("It writes the likeliest token at each step; there is no beam search.")
     if task.device.type == "cuda":
-        found.append("Trained and measured in bfloat16; a GPU's training is not repeatable bit by bit.")
+        found.append(
+            "Trained and measured in bfloat16; on a GPU no training is quite like another."
+        )
     return found
 
 
@@ -170,8 +171,7 @@ def shown(summary: dict[str, Any], unit: str) -> str:
     if summary["low"] is None:
         return f"{summary['mean']:.2f}{word} (one seed)"
     return (
-        f"{summary['mean']:.2f}{word}, 95 % interval "
-        f"{summary['low']:.2f} to {summary['high']:.2f}"
+        f"{summary['mean']:.2f}{word}, 95 % interval {summary['low']:.2f} to {summary['high']:.2f}"
     )
 
 

@@ -14,6 +14,7 @@ from torch.nn import functional
 from ...spaces import Arch, SearchSpace
 from ..errors import ExperimentError
 from .data import Dataset, Part, take
+from .proxies import Minibatch
 from .tokens import Tokenizer
 from .trainer import Batches, seed_of
 from .training import Training
@@ -63,6 +64,15 @@ class Classification:
             network(inputs), data.targets[rows], label_smoothing=self._smoothing
         )
 
+    def minibatch(self, rows: Tensor) -> Minibatch:
+        """Some training examples for the zero-cost proxies, not augmented."""
+        targets = self.train.targets[rows]
+
+        def loss(logits: Tensor) -> Tensor:
+            return functional.cross_entropy(logits, targets, label_smoothing=self._smoothing)
+
+        return Minibatch((self.train.inputs[rows],), loss)
+
     def measure(self, network: nn.Module, part: str) -> float:
         """The metric over a part."""
         data = self.parts[part]
@@ -108,6 +118,12 @@ class Translating:
         source = source[:, : max(int((source != 0).sum(dim=1).max()), 1)]
         target = target[:, : int((target != 0).sum(dim=1).max())]
         return self._cross_entropy(network(source, target[:, :-1]), target[:, 1:])
+
+    def minibatch(self, rows: Tensor) -> Minibatch:
+        """Some training pairs for the zero-cost proxies."""
+        source, target = self.train.inputs[rows], self.train.targets[rows]
+        inputs = source, target[:, :-1]
+        return Minibatch(inputs, lambda logits: self._cross_entropy(logits, target[:, 1:]))
 
     def _cross_entropy(self, logits: Tensor, target: Tensor, reduction: str = "mean") -> Tensor:
         return functional.cross_entropy(

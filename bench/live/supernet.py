@@ -21,11 +21,11 @@ import torch
 from torch import Tensor, nn
 
 from ...spaces import Arch, SearchSpace
-from ..errors import ExperimentError
+from ..errors import ExperimentError, StoreError
 from ..types import Batch
 from ..weight_sharing import Search
 from .data import Dataset
-from .journal import read_state, write_state
+from .journal import append_line, read_lines, read_state, write_state
 from .objectives import Classification
 from .trainer import Diverged, new_optimizer, seed_of
 from .training import METRICS, Training
@@ -133,6 +133,13 @@ class Session:
         state = None if file is None else read_state(file)
         self._history: list[dict[str, Any]] = [] if state is None else state.pop("history")
         self._state = state
+        self._done, self._under_way = 0, False
+        # By epochs done and path: loss and seconds; and what this process has paid for.
+        lines = [] if file is None else read_lines(file.with_suffix(".jsonl"))
+        self._measured: dict[tuple[int, Arch], tuple[float, float]] = {
+            (done, tuple(path)): (loss, seconds) for done, path, loss, seconds in lines
+        }
+        self._charged: set[tuple[int, Arch]] = set()
 
     # What a strategy may do.
 
@@ -155,11 +162,8 @@ class Session:
         if count < 1:
             raise ExperimentError(f"epochs: expected at least 1, got {count!r}")
         for number in range(count):
-            yield (
-                self._restored(number)
-                if number < len(self._history)
-                else self._epoch(number, count)
-            )
+            kept = self._done < len(self._history)
+            yield self._restored() if kept else self._epoch(number / count)
 
     def loss(
         self, batch: Batch, weights: list[Tensor] | None = None, path: Arch | None = None
@@ -194,26 +198,50 @@ class Session:
                 besides[number] += rate * momentum**2 * velocity
         return xi, besides
 
-    @torch.no_grad()
     def measure(self, path: Arch, /) -> float:
+        if self._under_way:  # between two minibatches: no later process comes here again
+            value, seconds = self._measure(path)
+            self._search.spend(seconds)
+            return value
+        key = self._done, path
+        if key not in self._measured:
+            self._measured[key] = self._measure(path)
+            self._note(key)
+            self._search.spend(self._measured[key][1])
+        elif key not in self._charged:
+            self._search.spend(self._measured[key][1], replayed=True)
+        self._charged.add(key)
+        return self._measured[key][0]
+
+    @torch.no_grad()
+    def _measure(self, path: Arch) -> tuple[float, float]:
+        """The metric as a loss, and the seconds that it took."""
+        if self._done < len(self._history):
+            raise StoreError(
+                f"{self._file} holds later epochs, and what was measured after epoch {self._done} "
+                "is not beside it; delete the file to have the search made again"
+            )
         begin = perf_counter()
         self._network.eval()
         network: Any = partial(self._network, path=path)
         value = self._objective.measure(network, "validation")
-        self._search.spend(perf_counter() - begin)
-        if not math.isfinite(value):
-            return math.inf
-        return -value if METRICS[self._training.metric][1] else value
+        loss = -value if METRICS[self._training.metric][1] else value
+        return loss if math.isfinite(loss) else math.inf, perf_counter() - begin
+
+    def _note(self, key: tuple[int, Arch]) -> None:
+        if self._file is not None:
+            append_line(self._file.with_suffix(".jsonl"), [*key, *self._measured[key]])
 
     # An epoch, its seconds and its checkpoint.
 
-    def _epoch(self, number: int, count: int) -> Iterator[tuple[Batch, Batch]]:
-        self._anneal(number / count)
+    def _epoch(self, progress: float) -> Iterator[tuple[Batch, Batch]]:
+        self._anneal(progress)
         self._losses = []
+        self._under_way = True
         seconds = 0.0
         begin = perf_counter()
         with torch.random.fork_rng(devices=self._devices):
-            torch.manual_seed(seed_of("epoch", self._seed, number))
+            torch.manual_seed(seed_of("epoch", self._seed, self._done))
             for pair in self._pairs():
                 yield pair
                 passed = perf_counter() - begin
@@ -222,27 +250,22 @@ class Session:
                 self._search.spend(passed)
             mean = float(torch.stack(self._losses).mean()) if self._losses else 0.0
         if not math.isfinite(mean):
-            raise Diverged(f"the supernet's training loss of epoch {number + 1} is {mean}")
+            raise Diverged(f"the supernet's training loss of epoch {self._done + 1} is {mean}")
         passed = perf_counter() - begin  # a device may have lagged behind
         self._search.spend(passed)
+        self._done, self._under_way = self._done + 1, False
         self._keep_epoch(seconds + passed)
 
     def _pairs(self) -> Iterator[tuple[Batch, Batch]]:
         """Every training example once, each minibatch beside one of the validation part."""
-        size = self._training.batch
-        orders = {
-            name: torch.randperm(len(self._objective.parts[name]))
-            for name in ("train", "validation")
-        }
-        batches = orders["train"].split(size)
-        if len(batches) > 1 and len(batches[-1]) < 2:  # batch normalization needs two
-            batches = batches[:-1]
-        judged = [rows for rows in orders["validation"].split(size) if len(rows) > 1]
-        for number, rows in enumerate(batches):
-            yield (
-                Batch("train", rows.to(self._device)),
-                Batch("validation", judged[number % len(judged)].to(self._device)),
-            )
+        train, judged = (self._minibatches(part) for part in ("train", "validation"))
+        for number, rows in enumerate(train):
+            yield Batch("train", rows), Batch("validation", judged[number % len(judged)])
+
+    def _minibatches(self, part: str) -> list[Tensor]:
+        """The examples of a part in random order; batch normalization needs two at a time."""
+        order = torch.randperm(len(self._objective.parts[part])).to(self._device)
+        return [rows for rows in torch.split(order, self._training.batch) if len(rows) > 1]
 
     def _anneal(self, progress: float) -> None:
         """Cosine annealing (Loshchilov & Hutter 2017, arXiv:1608.03983), a step each epoch."""
@@ -266,15 +289,16 @@ class Session:
             }
             write_state(self._file, state | {"history": self._history})
 
-    def _restored(self, number: int) -> Iterator[tuple[Batch, Batch]]:
+    def _restored(self) -> Iterator[tuple[Batch, Batch]]:
         """An epoch without minibatches: what an earlier process came to stands in its place."""
-        done = self._history[number]
+        done = self._history[self._done]
         for parameters, values in zip(self._parameters, done["parameters"], strict=True):
             for parameter, value in zip(parameters, values, strict=True):
                 parameter.data.copy_(value)
         version, internal, following = done["rng"]
         self._rng.setstate((version, tuple(internal), following))
-        if number == len(self._history) - 1 and self._state is not None:
+        self._done += 1
+        if self._done == len(self._history) and self._state is not None:
             self._network.load_state_dict(self._state["network"])
             self._optimizer.load_state_dict(self._state["optimizer"])
             for optimizer, state in zip(self._kept, self._state["kept"], strict=True):

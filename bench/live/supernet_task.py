@@ -61,7 +61,7 @@ class SupernetTask(Task):
         return self._scored_by.table
 
     @cached_property
-    def hash(self) -> str:  # type: ignore[override]
+    def hash(self) -> str:
         """Of the table and of all that decides what a supernet comes to."""
         both = f"{self._scored_by.hash}/{self._live.hash}"
         return hashlib.sha256(both.encode()).hexdigest()[:16]
@@ -73,8 +73,10 @@ class SupernetTask(Task):
 
     def facts(self) -> dict[str, Any]:
         """What a reader of results must know of the task, ready for JSON."""
-        live = self._live
-        return super().facts() | {
+        live, table = self._live, super().facts()
+        learned = f"supernets learn from {live.dataset.name} ({live.dataset.citation})"
+        return table | {
+            "citation": f"{table['citation']}; {learned}",
             "scored by": self._scored_by.id,
             "supernet": {
                 "data": live.dataset.name,

@@ -35,7 +35,10 @@ def _load(path: Path) -> _File:
         header, rows = reader.load(), reader.load()
     if not isinstance(header, dict) or "dataset_type" not in header or not isinstance(rows, list):
         raise BadFile(f"{path}: expected a header with dataset_type, and rows, of NAS-Bench-ASR")
-    return _File(path, header, {row[0]: list(row[1:]) for row in rows})
+    try:
+        return _File(path, header, {row[0]: list(row[1:]) for row in rows})
+    except (TypeError, IndexError, KeyError) as error:
+        raise BadFile(f"{path}: expected rows of NAS-Bench-ASR ({error!r})") from error
 
 
 def _flat(point: Any) -> Arch:
@@ -61,7 +64,7 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
         yield _imported(loaded)
     except BadFile:
         raise
-    except (ValueError, TypeError, KeyError, IndexError) as error:
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
         raise BadFile(
             f"{files[0]}: expected files of NAS-Bench-ASR ({type(error).__name__}: {error})"
         ) from error

@@ -14,13 +14,16 @@ from __future__ import annotations
 import ast
 import csv
 import gzip
+import io
+import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounds import bounded
 from ..nasbench201 import EDGES, SPACE
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
@@ -34,12 +37,18 @@ _CODE = tuple(SPACE.decisions[0].choices.index(name) for name in _OPERATIONS)
 _DATASETS = {"cifar10": "cifar10", "cifar100": "cifar100", "ImageNet16-120": "imagenet16-120"}
 
 
+def _opened(path: Path) -> TextIO:
+    if path.suffix == ".gz":
+        return io.TextIOWrapper(bounded(gzip.open(path), path), "utf-8")
+    return path.open(encoding="utf-8")
+
+
 def text_lines(path: Path) -> Iterator[str]:
     """The lines of a text file, packed or not."""
     try:
-        with gzip.open(path, "rt") if path.suffix == ".gz" else path.open() as file:
+        with _opened(path) as file:
             yield from file
-    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile) as error:
+    except (EOFError, UnicodeDecodeError, gzip.BadGzipFile, zlib.error) as error:
         raise BadFile(f"{path}: expected a CSV file ({error})") from error
 
 
@@ -97,7 +106,10 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
                 yield _imported(path, dataset_in(path), gather(path, cells, whole=True))
         except BadFile:
             raise
-        except (ValueError, TypeError, KeyError, SyntaxError) as error:
+        except (
+            *(ValueError, TypeError, KeyError, IndexError, AttributeError, SyntaxError, csv.Error),
+            *(RecursionError, MemoryError),  # of a literal that is nested deeply
+        ) as error:
             raise BadFile(
                 f"{path}: expected the measurements of HW-NAS-Bench "
                 f"({type(error).__name__}: {error})"

@@ -197,7 +197,7 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
         try:
             gathered.add(record)
         # All that a record of another benchmark can bring JSON and the parts above to say.
-        except (ValueError, TypeError, KeyError, IndexError) as error:
+        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
             raise BadFile(
                 f"{path}, record {number}: expected one of NAS-Bench-101 ({error})"
             ) from error

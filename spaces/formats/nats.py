@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..base import Decision, SearchSpace
+from ..bounds import bounded
 from ..nasbench201 import SPACE as TOPOLOGY
 from ..table import BadFile
 from . import Format, Imported, Progress
@@ -82,7 +83,7 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
 def _content(path: Path, take: Any) -> dict[str, Any]:
     """What is known of one network, by the number of epochs it was trained for."""
     try:
-        with bz2.open(path) as file:
+        with bounded(bz2.open(path), path) as file:
             found = Unpickler(file, str(path), take).load()
     except (OSError, EOFError) as error:
         raise BadFile(f"{path}: expected a compressed pickle ({error}): truncated?") from error

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..base import Arch
+from ..bounds import UNPACK_ERRORS, check_zip
 from ..nasbench_nlp import decisions, in_order, spell
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
@@ -38,10 +39,16 @@ def _logs(path: Path) -> Iterator[tuple[str, bytes]]:
         return
     if not zipfile.is_zipfile(path):
         raise BadFile(f"{path}: expected a zip archive or a folder of JSON logs: truncated?")
-    with zipfile.ZipFile(path) as archive:
-        for name in sorted(archive.namelist()):
-            if name.endswith(".json"):
-                yield f"{path}/{name}", archive.read(name)
+    try:
+        with zipfile.ZipFile(path) as archive:
+            check_zip(archive, path)
+            for name in sorted(archive.namelist()):
+                if name.endswith(".json"):
+                    yield f"{path}/{name}", archive.read(name)
+    except BadFile:
+        raise
+    except UNPACK_ERRORS as error:
+        raise BadFile(f"{path}: expected a zip archive of JSON logs ({error})") from error
 
 
 def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterator[Imported]:
@@ -58,7 +65,9 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
                 log["seconds"] = np.cumsum([float(x) for x in log["wall_times"]])
                 if not len(log["seconds"]) or int(log["epochs"]) < len(log["seconds"]):
                     raise ValueError(f"{len(log['seconds'])} of {log['epochs']} epochs")
-            except (ValueError, TypeError, KeyError, AttributeError) as error:
+            except (
+                *(ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError),
+            ) as error:
                 raise BadFile(
                     f"{where}: expected a log of NAS-Bench-NLP ({type(error).__name__}: {error})"
                 ) from error

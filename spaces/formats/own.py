@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..bounds import UNPACK_ERRORS, read_parquet, unpacked
 from ..table import BadFile, Column, Table
 from . import Format, Imported, Progress
 from .description import Description, load
@@ -54,16 +55,17 @@ def read_frame(path: Path, rows: int | None = None) -> pd.DataFrame:
     path.stat()
     try:
         if ".parquet" in path.suffixes:
-            frame = pd.read_parquet(path)
+            frame: pd.DataFrame = read_parquet(path).to_pandas(ignore_metadata=True)
             frame = frame if rows is None else frame.head(rows)
             frame = frame.apply(lambda column: column.map(str, na_action="ignore").fillna(""))
         else:
             tab = ".tsv" in path.suffixes
-            frame = pd.read_csv(
-                path, sep="\t" if tab else ",", dtype=str, keep_default_na=False, nrows=rows
-            )
+            with unpacked(path) as file:
+                frame = pd.read_csv(
+                    file, sep="\t" if tab else ",", dtype=str, keep_default_na=False, nrows=rows
+                )
     # All that a file of another kind, or half a file, can bring these readers to say.
-    except (ValueError, EOFError, OSError, pa.ArrowException) as error:
+    except (*UNPACK_ERRORS, pa.ArrowException) as error:
         raise BadFile(
             f"{path}: expected a CSV, TSV or Parquet file (.gz too), {type(error).__name__}: "
             f"{error}"

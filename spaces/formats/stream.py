@@ -17,6 +17,7 @@ from pathlib import Path
 from struct import Struct, error
 from typing import IO, Any
 
+from ..bounds import UNPACK_ERRORS
 from ..table import BadFile
 from ..unpickle import ALLOWED, UnsafePickle
 
@@ -281,6 +282,24 @@ _GATHERED: dict[int, Callable[[list[Any], list[Any]], None]] = {
 
 
 @contextmanager
+def _archive(path: Path) -> Iterator[IO[bytes]]:
+    """The one pickle in a zip archive of `torch.save`, which compresses nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            found = [info for info in archive.infolist() if info.filename.endswith("/data.pkl")]
+            if len(found) != 1:
+                raise BadFile(f"{path}: expected a file of torch.save, got another zip archive")
+            if found[0].compress_type != zipfile.ZIP_STORED:
+                raise BadFile(f"{path}: torch.save compresses nothing, this archive is compressed")
+            with archive.open(found[0]) as file:
+                yield file
+    except (BadFile, UnsafePickle):
+        raise
+    except UNPACK_ERRORS as error:
+        raise BadFile(f"{path}: expected a file of torch.save ({error})") from error
+
+
+@contextmanager
 def torch_file(
     path: Path, take: Take | None = None, progress: Callable[[float], None] = lambda part: None
 ) -> Iterator[Unpickler]:
@@ -296,12 +315,8 @@ def torch_file(
     if zipped and not zipfile.is_zipfile(path):
         raise BadFile(f"{path} ends in the middle: truncated?")
     if zipped:
-        with zipfile.ZipFile(path) as archive:
-            names = [name for name in archive.namelist() if name.endswith("/data.pkl")]
-            if len(names) != 1:
-                raise BadFile(f"{path}: expected a file of torch.save, got another zip archive")
-            with archive.open(names[0]) as file:
-                yield Unpickler(file, str(path), take, tell)
+        with _archive(path) as file:
+            yield Unpickler(file, str(path), take, tell)
         return
     with path.open("rb") as plain:
         reader = Unpickler(plain, str(path), None, tell)

@@ -61,13 +61,18 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
         found = reader.load()
     if not isinstance(found, dict) or not {"data", "task_list", "metrics_dict"} <= found.keys():
         raise BadFile(f"{path}: expected a dictionary with data, task_list and metrics_dict")
-    for kind, networks in found["data"].items():
-        for task in found["task_list"]:
+    spaces, tasks, metrics = found["data"], found["task_list"], found["metrics_dict"]
+    if not isinstance(spaces, dict) or not isinstance(tasks, list):
+        raise BadFile(f"{path}: expected a dictionary as data and a list as task_list")
+    for kind, networks in spaces.items():
+        for task in tasks:
             try:
-                yield _imported(kind, task, networks, found["metrics_dict"][task])
+                yield _imported(kind, task, networks, metrics[task])
             except BadFile as error:
                 raise BadFile(f"{path}, {kind}, {task}: {error}") from error
-            except (ValueError, TypeError, KeyError, IndexError) as error:
+            except (
+                *(ValueError, TypeError, KeyError, IndexError, AttributeError, StopIteration),
+            ) as error:
                 raise BadFile(
                     f"{path}, {kind}, {task}: expected the networks of TransNAS-Bench-101 "
                     f"({type(error).__name__}: {error})"

@@ -5,7 +5,7 @@ import socket
 import sys
 import time
 from pathlib import Path
-from random import Random
+from random import Random, SystemRandom
 
 import numpy as np
 
@@ -246,8 +246,44 @@ def bounded_memory(problem, rng):
         yield arch
 
 
+def trained(problem, rng):
+    """An epoch of single paths."""
+    net = problem.supernet(rng)
+    for batches in net.epochs(1):
+        for train, _ in batches:
+            net.descend(net.loss(train, path=problem.space.sample(rng)))
+            yield net
+
+
 @strategy(weight_sharing=True)
 def shares_weights(problem, rng):
+    for _ in trained(problem, rng):
+        pass
+    yield from samples(problem, rng)
+
+
+@strategy(weight_sharing=True)
+def shares_and_draws(problem, rng):
+    import torch
+
+    for _ in trained(problem, rng):
+        pass
+    torch.rand(1)
+    yield from samples(problem, rng)
+
+
+@strategy(weight_sharing=True)
+def shares_and_times(problem, rng):
+    for _ in trained(problem, rng):
+        time.perf_counter()
+    yield from samples(problem, rng)
+
+
+@strategy(weight_sharing=True)
+def shares_and_differs(problem, rng):
+    """Chance that comes from elsewhere, through the supernet."""
+    net = problem.supernet(SystemRandom())
+    rng.seed(str(net.weights[0].sum().item()))
     yield from samples(problem, rng)
 
 

@@ -3,8 +3,9 @@
 What is reduced, for the time it takes: strategies with a model run 20 queries (60 where time and
 memory are measured) in place of 60 (1,000); Optuna's Gaussian process, at about 0.1 s a query,
 6 (8) of which half are its model's; LSTM controllers 8 (12), PPO's with batches
-of 4; a forest of 4 trees 10 (20). REINFORCE's LSTM, which is PPO's, starts no process of its own:
-importing torch there takes seconds.
+of 4; a forest of 4 trees 10 (20); strategies that share weights 2 (3), on a supernet that trains
+for one epoch. REINFORCE's LSTM, which is PPO's, starts no process of its own: importing torch there
+takes seconds.
 """
 
 import pytest
@@ -14,7 +15,12 @@ from nasarena.bench.check import Limits
 
 MODELS = ("gradient", "model", "multi-objective", "optuna", "peers", "policy gradient")
 """Families that train something between queries."""
+SEARCH = {"limits": Limits(queries=2, long=3)}
 REDUCED = {
+    "darts": {**SEARCH, "settings": {"epochs": 1}},
+    "gdas": {**SEARCH, "settings": {"epochs": 1}},
+    "spos": {**SEARCH, "settings": {"epochs": 1, "iterations": 2, "population_size": 4}},
+    "random-weight-sharing": {**SEARCH, "settings": {"epochs": 1, "paths": 6}},
     "optuna-gp": {"limits": Limits(queries=6, long=8), "settings": {"n_startup_trials": 3}},
     "random-forest": {
         "limits": Limits(queries=10, long=20),
@@ -26,6 +32,9 @@ LSTM = {
     "reinforce": {"controller": "lstm"},
 }
 NEEDS = {
+    **dict.fromkeys(
+        ("darts", "gdas", "spos", "random-weight-sharing"), (pytest.mark.torch, "torch")
+    ),
     "nevergrad": (pytest.mark.peers, "nevergrad"),
     "optuna-gp": (pytest.mark.torch, "torch"),
     "pymoo": (pytest.mark.peers, "pymoo"),

@@ -97,13 +97,46 @@ def test_a_runner_that_lets_everybody_in_is_caught(monkeypatch, rule):
     assert "came: the runner lets it take part" in found
 
 
-def test_weight_sharing_is_refused_on_tables(monkeypatch):
+def test_weight_sharing_is_refused_without_a_supernet(monkeypatch):
     made = checks(f"{BROKEN}:shares_weights")
-    assert [str(check) for check in made] == ["refused-without-weight-sharing on small/plain"]
-    assert made[0]() == ""
+    assert str(made[0]) == "refused-without-supernet on small/plain"
+    made[0]()
     monkeypatch.setattr(runner, "check_capabilities", lambda *any_: None)
-    with pytest.raises(CheckFailed, match="a refusal of a table"):
+    with pytest.raises(CheckFailed, match="a refusal of a task without a supernet"):
         made[0]()
+
+
+def test_without_torch_nothing_else_of_weight_sharing_is_tried(monkeypatch):
+    monkeypatch.setattr(rules, "find_spec", lambda name: None)
+    (only,) = checks(f"{BROKEN}:shares_weights")
+    assert only() == 'no other check: supernets need torch: pip install "nasarena[live]"'
+
+
+@pytest.mark.torch
+def test_what_shares_weights_is_tried_on_a_supernet():
+    pytest.importorskip("torch")
+    made = checks(f"{BROKEN}:shares_weights", tasks=["fcnet/protein"], limits=Limits(3, 4))
+    assert "bounded-thinking-time" not in {check.rule for check in made}
+    found = {str(check): check() for check in made}
+    assert len(found) > 20
+    no_supernet = "it has no supernet, which this strategy needs"
+    assert found["proposes-valid-architectures on fcnet/protein"] == no_supernet
+    assert found["proposes-valid-architectures on small/cells"] == ""
+
+
+@pytest.mark.torch
+@pytest.mark.parametrize(
+    ("name", "rule", "came"),
+    [
+        ("shares_and_draws", "no-other-randomness", "the global generator of torch"),
+        ("shares_and_times", "no-clock", "time.perf_counter"),
+        ("shares_and_differs", "same-seed-same-run", "they part at event"),
+    ],
+)
+def test_a_broken_strategy_that_shares_weights_is_caught(name, rule, came):
+    pytest.importorskip("torch")
+    (found,) = problems(name, rule, limits=Limits(3, 4))
+    assert came in found
 
 
 def test_checks_are_chosen_by_what_is_declared():

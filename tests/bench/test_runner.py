@@ -213,6 +213,7 @@ def test_a_strategy_sees_neither_oracle_nor_budget_nor_test():
         seen.update(problem=problem, observation=(yield A))
 
     run_seed(toy.task(), nosy, {}, 0, Budget(queries=1))
-    assert set(vars(seen["problem"])) == {"space", "epochs", "objectives", "proxies"}
+    fields = {"space", "epochs", "objectives", "proxies", "supernet"}
+    assert set(vars(seen["problem"])) == fields and seen["problem"].supernet is None
     assert seen["observation"]._fields == ("query", "losses", "seconds")
     assert not hasattr(seen["problem"].space, "table")

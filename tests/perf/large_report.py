@@ -1,20 +1,21 @@
-"""A report on 40 million rows: 20 strategies, 20 tasks, 100 seeds, 1,000 queries.
+"""A big results folder listed, filtered, reported and compacted: 20 strategies on 20 tasks.
 
-``python tests/perf/large_report.py FOLDER`` makes the results folder once (minutes, some 2 GB) and
-then says how long ``nasarena report`` takes on it, and how much memory at most.
+``python tests/perf/large_report.py FOLDER --million 100`` makes the folder once (minutes; a million
+rows take 57 MB): runs of 1,000 queries, as many as make so many million rows. Then it says how long
+each command takes on it, and how much memory all its processes take at most.
 """
 
-import json
-import resource
+import argparse
 import subprocess
-import sys
+import zlib
 from pathlib import Path
 from time import perf_counter
 
 import numpy as np
 import pyarrow as pa
+from memory import measure
 
-from nasarena.bench import store
+from nasarena.bench import record, store
 from nasarena.bench.store import Unit
 
 SHAPE = (20, 20, 100, 1000)
@@ -51,7 +52,7 @@ def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
     }
     plan = {
         "schema": store.SCHEMA,
-        "name": "40 million rows",
+        "name": "a big store",
         "experiment": experiment,
         "tasks": dict.fromkeys(tasks, FACTS),
         "packages": {"nasarena": "0"},
@@ -65,13 +66,17 @@ def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
             for first in range(0, seeds, BLOCK):
                 unit = Unit(task, label, first, min(first + BLOCK, seeds) - 1)
                 speed = 1 + number / strategies
-                store.write_unit(root, unit, rows(range(first, unit.last + 1), queries, speed))
+                store.write_unit(root, unit, rows(unit, queries, speed))
     store.write_manifest(root, plan)
 
 
-def rows(seeds: range, queries: int, speed: float) -> pa.Table:
-    """The record of some runs of one strategy."""
-    rng = np.random.default_rng()
+def rows(unit: Unit, queries: int, speed: float, data: str = FACTS["hash"]) -> pa.Table:
+    """The record of some runs of one strategy: the same at every call.
+
+    ``data`` is the hash of the table that it says it was made on.
+    """
+    seeds = range(unit.first, unit.last + 1)
+    rng = np.random.default_rng(zlib.crc32(str(unit).encode()))
     n = len(seeds) * queries
     step = np.tile(np.arange(1, queries + 1), len(seeds))
     truth = -95 + rng.exponential(5 / speed, n)
@@ -93,24 +98,42 @@ def rows(seeds: range, queries: int, speed: float) -> pa.Table:
         "charged": cost,
         "thinking": rng.exponential(1e-5, n),
     }
-    table = pa.table(columns)
-    about = {"nasarena": json.dumps({"fingerprint": rng.bytes(8).hex()})}
-    return table.replace_schema_metadata(about)
+    about = {"task": unit.task, "label": unit.label, "data": data}
+    return record.described(pa.table(columns), about)
 
 
-def main(root: Path) -> None:
+def main(root: Path, million: int, formats: str) -> None:
     if not (root / "manifest.json").exists():
         begin = perf_counter()
-        make(root)
-        print(f"made in {perf_counter() - begin:.0f} s")
-    begin = perf_counter()
-    words = ["nasarena", "report", str(root), "--out", str(root / "report"), *sys.argv[2:]]
-    subprocess.run(words, check=True)
-    took = perf_counter() - begin
-    used = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Of several processes that are children, the largest one's: they draw, and are small.
-    print(f"{took:.0f} s, {used.ru_utime:.0f} s of CPU, {used.ru_maxrss / 2**20:.2f} GB at most")
+        many, strategies, _, queries = SHAPE
+        make(root, (many, strategies, million * 10**6 // (many * strategies * queries), queries))
+        print(f"made in {perf_counter() - begin:.0f} s", flush=True)
+    where = "validation < -94.99 and step <= 500"
+    columns = "task,strategy,seed,step,validation"
+    found = root.with_name(f"{root.name}-found.parquet")
+    to_file = ["--columns", columns, "--out", str(found)]
+    steps = {
+        "list": ["store", "list", str(root)],
+        "list again": ["store", "list", str(root)],
+        "filter": ["store", "filter", str(root), "--where", where],
+        "filter to a file": ["store", "filter", str(root), "--where", where, *to_file],
+        "report": ["report", str(root), "--format", formats],
+        "compact": ["store", "compact", str(root)],
+        "list, compacted": ["store", "list", str(root)],
+        "filter, compacted": ["store", "filter", str(root), "--where", where],
+        "report, compacted": ["report", str(root), "--format", formats],
+        "status": ["status", str(root)],
+    }
+    for what, words in steps.items():
+        found.unlink(missing_ok=True)
+        print(f"{what}: {measure(['nasarena', *words], stdout=subprocess.DEVNULL)}", flush=True)
+    found.unlink(missing_ok=True)
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("folder", type=Path)
+    options.add_argument("--million", type=int, default=40, help="million rows")
+    options.add_argument("--format", default="html,md,csv,tex,png,pdf")
+    given = options.parse_args()
+    main(given.folder, given.million, given.format)

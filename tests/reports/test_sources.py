@@ -37,7 +37,9 @@ def test_strategies_tasks_and_seeds_of_several_folders_are_joined(tmp_path):
     }
     apart = {(b.task, b.strategy): b for b in open_record([one]).blocks()}
     joined = {(b.task, b.strategy): b for b in record.blocks()}
-    np.testing.assert_array_equal(joined["t/1", "a"].validation[:3], apart["t/1", "a"].validation)
+    alone = apart["t/1", "a"].validation
+    both = joined["t/1", "a"].validation[:3, : alone.shape[1]]
+    np.testing.assert_array_equal(both, alone)
 
 
 def test_a_unit_that_two_folders_hold_with_the_same_bits_counts_once(tmp_path):
@@ -114,5 +116,5 @@ def test_the_best_found_stands_for_an_optimum_that_nobody_knows(tmp_path):
         said = results.manifest["tasks"][task]
         assert said["optimum"] == {"validation": least, "test": least + 7}
         assert best(said, "validation").endswith("% (the best found)")
-        regrets = [b.validation.min() for b in results.blocks() if b.task == task]
+        regrets = [np.nanmin(b.validation) for b in results.blocks() if b.task == task]
         assert min(regrets) == 0

@@ -2,8 +2,10 @@
 
 import json
 from functools import partial
+from itertools import chain
 from random import Random
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.torch
@@ -44,7 +46,7 @@ def trained(net, epochs=1):
         for train, _ in batches:
             loss = net.loss(train, path=SPACE.sample(rng))
             net.descend(loss)
-            found.append(float(loss.detach()))
+            found.append(loss.item())
     return found
 
 
@@ -57,6 +59,12 @@ def test_a_session_is_a_pure_function_of_its_stream():
     assert all(map(torch.equal, first.weights, again.weights))
     assert first.measure(PATH) == again.measure(PATH)
     assert all(map(torch.equal, first.architecture(), again.architecture()))
+
+
+def test_epochs_may_come_in_several_parts():
+    net = supernets()(Random(0))
+    first, second = trained(net, 2), trained(net, 2)
+    assert len(first) == len(second) == 4 and first != second
 
 
 def test_the_global_generator_is_left_as_it_was():
@@ -97,12 +105,12 @@ def test_test_data_are_out_of_reach():
         net.loss(Batch("test", torch.arange(2)), path=PATH)
 
 
-def test_measuring_is_by_the_validation_part(monkeypatch):
+def test_measuring_is_by_the_validation_part():
     net = supernets(metric="loss")(Random(0))
     part = net._objective.parts["validation"]
     logits = net._network(part.inputs, path=PATH)
     wanted = torch.nn.functional.cross_entropy(logits, part.targets)
-    assert net.measure(PATH) == pytest.approx(float(wanted), rel=1e-5)
+    assert net.measure(PATH) == pytest.approx(wanted.item(), rel=1e-5)
 
 
 @pytest.mark.parametrize("optimizer", ["sgd", "adam"])
@@ -124,9 +132,7 @@ def test_the_step_ahead_is_the_step_that_is_made(optimizer):
 
 def test_the_rate_is_annealed():
     net = supernets()(Random(0), learning_rate=0.2)
-    rates = [
-        net._optimizer.param_groups[0]["lr"] for batches in net.epochs(4) for _ in batches
-    ]
+    rates = [net._optimizer.param_groups[0]["lr"] for batches in net.epochs(4) for _ in batches]
     assert rates[::2] == pytest.approx([0.2, 0.17071, 0.1, 0.02929], abs=1e-4)
 
 
@@ -166,8 +172,16 @@ def test_seconds_pass_while_it_is_measured_too():
     net = supernets(search=search)(Random(0))
     net.measure(PATH)
     once = search.seconds
-    net.measure(PATH)
+    net.measure((3, 0, 2, 1, 0, 2))
     assert 0 < once < search.seconds
+    # What is known costs nothing.
+    both = search.seconds
+    net.measure(PATH)
+    assert search.seconds == both
+    trained(net)
+    before = search.seconds
+    net.measure(PATH)
+    assert search.seconds > before
 
 
 def test_a_budget_that_is_over_before_the_first_query():
@@ -247,6 +261,38 @@ def test_a_killed_search_goes_on_and_gives_the_same_record(tmp_path, monkeypatch
     assert asked(resumed) == asked(whole)
     assert len(steps) == 3  # one minibatch an epoch
     assert all(answer.cost > answer.observation.seconds for answer in resumed.answers[:1])
+
+
+@strategy(weight_sharing=True)
+def measuring(problem, rng):
+    """Measures after every epoch, and proposes what was best then."""
+    net = problem.supernet(rng)
+    for batches in chain(net.epochs(2), net.epochs(1)):
+        for train, _ in batches:
+            net.descend(net.loss(train, path=problem.space.sample(rng)))
+        paths = [problem.space.sample(rng) for _ in range(2)]
+        yield min(paths, key=net.measure)
+
+
+def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
+    def run(name, measuring=measuring):
+        return run_seed(cells_task(tmp_path / name), measuring, {}, 0, Budget(queries=3))
+
+    whole = run("a")
+    (state,) = (tmp_path / "a").rglob("supernets/*.pt")
+    again = run("a")
+    # To the last bit, seconds as well: nothing is left to do.
+    assert [answer.cost for answer in again.answers] == [answer.cost for answer in whole.answers]
+    assert asked(again) == asked(whole)
+    notes = state.with_suffix(".jsonl")
+    lines = notes.read_text().splitlines(keepends=True)
+    assert len(lines) == 6
+    # Killed after the last epoch and one measurement, while the next was written down.
+    notes.write_text("".join(lines[:5]) + lines[5][:4])
+    assert asked(run("a")) == asked(whole)
+    notes.unlink()
+    with pytest.raises(RunFailed, match="holds later epochs, and what was measured after epoch 1"):
+        run("a")
 
 
 def test_a_damaged_checkpoint_costs_time_but_no_result(tmp_path):
@@ -336,7 +382,24 @@ def test_a_table_scores_what_a_supernet_on_other_data_finds(tmp_path):
     assert task.optimum == plain.optimum and not task.in_table
     facts = json.loads(json.dumps(task.facts()))
     assert facts["scored by"] == "nasbench201/cifar10" and facts["supernet"]["data"] == "digits"
+    assert "supernets learn from digits (Alpaydin" in facts["citation"]
     assert task.hash != plain.hash
+
+
+def test_a_supernet_learns_from_cifar_in_a_folder(tmp_path):
+    draw = np.random.default_rng(0)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        records = draw.integers(0, 256, (20, 3073), dtype=np.uint8)
+        records[:, 0] = np.arange(20) % 10
+        records.tofile(tmp_path / f"{name}.bin")
+    setup = LiveSetup(f"cifar10:{tmp_path}", table="nasbench201/cifar10", training=TINY)
+    task = LiveBenchmark({"cifar10": setup}, root=tmp_path).task("mine/cifar10", "cifar10")
+    factory, settings = (
+        registry.strategy_factory("random-weight-sharing"),
+        {"epochs": 1, "paths": 1},
+    )
+    run = run_seed(task, factory, settings, 0, Budget(queries=1))
+    assert len(run) == 1 and task.facts()["supernet"]["data"] == "cifar10"
 
 
 MINE = """
