@@ -130,7 +130,8 @@ def run(
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
     known = None if no_vault else _vault(vault)
-    _run(experiment, out, processes, Progress(quiet=as_json), no_report, as_json, known)
+    progress = Progress(quiet=as_json, results=out)
+    _run(experiment, out, processes, progress, no_report, as_json, known)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:

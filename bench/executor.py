@@ -78,9 +78,10 @@ def execute(
 
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
     there are cores, or GPUs where a task trains on them. ``started`` is told how many units are to
-    run, ``finished`` what became of each. A unit that fails does not stop the others; its traceback is kept under ``errors/``. What
-    ``vault`` knows is not run; what was run is kept there. Files that are damaged or do not belong
-    where they lie are set aside and run again. One run holds the folder, another one waits for it.
+    run, ``finished`` what became of each. A unit that fails does not stop the others; its traceback
+    is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there. Files
+    that are damaged or do not belong where they lie are set aside and run again. One run holds the
+    folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;

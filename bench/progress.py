@@ -9,14 +9,20 @@ from typing import Any
 
 from rich.console import Console
 
+from . import failures, unit_status
 from .errors import visible
 from .units import Done
 
 
 class Progress:
-    """Follows a run. On a terminal a bar with time left; else silent until the summary."""
+    """Follows a run. On a terminal a bar with time left; else silent until the summary.
 
-    def __init__(self, *, quiet: bool = False) -> None:
+    Of live trainings that are under way in ``results``, in this process or others, it shows query,
+    epoch, loss and the time left.
+    """
+
+    def __init__(self, *, quiet: bool = False, results: Path | None = None) -> None:
+        self._results = results
         self._console = Console(stderr=True)
         self._bar: Any = None
         self._bar_task: Any = None
@@ -43,6 +49,7 @@ class Progress:
             progress.TextColumn("units,"),
             progress.TimeRemainingColumn(),
             progress.TextColumn("left"),
+            _trainings(self._results),
             console=self._console,
         )
         self._bar.start()
@@ -72,8 +79,36 @@ class Progress:
         print(f"results: {out}")
         if page is not None:
             print(f"report:  {page}")
+        if trainings := failures.count(out):
+            print(f"{trainings:,} trainings failed; reasons: {out / 'failures'}", file=sys.stderr)
         if failed:
             print(f"{len(failed)} units failed; tracebacks: {out / 'errors'}", file=sys.stderr)
+
+
+def _trainings(results: Path | None) -> Any:
+    """A column that says how far live trainings are; it looks once a second."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Trainings(ProgressColumn):
+        max_refresh = 1.0
+
+        def render(self, task: Any) -> Text:
+            return Text("; ".join(under_way(results)) if results else "")
+
+    return Trainings()
+
+
+def under_way(results: Path) -> list[str]:
+    """A line for each live training that a worker is at: query, epoch, loss, time left."""
+    lines = []
+    for one in unit_status.under_way(results):
+        said = one.progress
+        if "epoch" in said:
+            loss = f"{said['loss']:.3g}" if isinstance(said.get("loss"), float) else "?"
+            words = f"query {said.get('query')}, epoch {said['epoch']}, loss {loss}"
+            lines.append(visible(f"{words}, {said.get('left', '?')} left"))
+    return lines
 
 
 def table(rows: list[dict[str, str]]) -> None:
