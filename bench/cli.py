@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, doctor_cli, gate_cli, status_cli, store_cli, track_cli
+from . import cli_vault, doctor_cli, executor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError, json_text, visible
 from .reproduce_cli import reproduce
@@ -92,6 +92,21 @@ def run(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
     ] = None,
+    executor: executor_cli.ExecutorOption = executor_cli.Where.LOCAL,
+    scheduler: executor_cli.SchedulerOption = None,
+    dashboard: executor_cli.DashboardOption = None,
+    store: executor_cli.StoreOption = None,
+    memory: Annotated[
+        float | None, typer.Option(min=0, help="MiB that a unit may take; 0 is no limit.")
+    ] = None,
+    only: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TASK:STRATEGY:SEED",
+            help="Run one unit alone, here, and show how it fails; keeps nothing. "
+            "Without a file, of the experiment in --out.",
+        ),
+    ] = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     vault: VaultOption = None,
     no_vault: Annotated[
@@ -108,6 +123,10 @@ def run(
         nasarena run first-look.toml --seeds 100 --out results/first-look
 
         nasarena run --tasks 'nasbench201/*' --strategies random,mine.py:mine --queries 300
+
+        nasarena run --executor dask --scheduler tcp://10.0.0.1:8786 --store s3://bucket/results
+
+        nasarena run --only nasbench201/cifar10:mine:3
     """
     from . import experiment as experiments
     from .progress import Progress
@@ -122,6 +141,7 @@ def run(
         "noise": noise,
         "duplicates": duplicates,
         "lanes": lanes,
+        "memory": memory,
     }
     plain |= {key: value for key, value in options.items() if value is not None}
     limits = {"queries": queries, "epochs": epochs, "seconds": seconds}
@@ -129,9 +149,26 @@ def run(
     if given:
         plain["budget"] = given if not file else plain["budget"] | given
     experiment = experiments.parse(plain)
+    if only is not None:
+        _run_only(only, experiment, out, plain == _as_file(experiments.Experiment()))
+        return
     known = None if no_vault else _vault(vault)
-    progress = Progress(quiet=as_json, results=out)
-    _run(experiment, out, processes, progress, no_report, as_json, known)
+    places: dict[str, Any] = {
+        "mirror": executor_cli.mirror(store, out),
+        "executor": executor_cli.chosen(executor, scheduler, dashboard, processes, store),
+        "processes": processes,
+    }
+    _run(experiment, out, places, Progress(out, quiet=as_json), no_report, as_json, known)
+
+
+def _run_only(text: str, experiment: Experiment, out: Path, default: bool) -> None:
+    """Of the experiment that was given; if none was, of the one whose results ``out`` holds."""
+    from . import only
+
+    if default and (out / "manifest.json").exists():
+        experiment = only.of_folder(out)
+    if not only.run(text, experiment):
+        raise typer.Exit(1)
 
 
 def _as_file(experiment: Experiment) -> dict[str, Any]:
@@ -147,7 +184,7 @@ def _as_file(experiment: Experiment) -> dict[str, Any]:
 def _run(
     experiment: Experiment,
     out: Path,
-    processes: int | None,
+    places: dict[str, Any],
     progress: Any,
     no_report: bool,
     as_json: bool,
@@ -159,9 +196,10 @@ def _run(
         outcomes = execute(
             out,
             experiment,
-            processes=processes,
+            **places,
             vault=vault,
             started=progress.started,
+            saw=progress.saw,
             finished=progress.finished,
         )
     _tell(vault)
@@ -177,7 +215,7 @@ def _run(
                 "units": len(outcomes),
                 "queries": sum(done.queries for done in outcomes),
                 "known": vault.served if vault else 0,
-                "failed": [{"unit": done.unit._asdict(), "error": done.error} for done in failed],
+                "failed": [progress.to_json(done) for done in failed],
             }
         )
     else:
@@ -232,15 +270,17 @@ def compare(
         strategy, against, tasks=_split(tasks), seeds=seeds, queries=queries, **keys
     )
     known = _vault(vault)
-    with Progress(quiet=as_json) as progress:
+    out = out or comparisons.folder(experiment)
+    with Progress(out, quiet=as_json) as progress:
         outcome = comparisons.compare(
             experiment,
-            out or comparisons.folder(experiment),
+            out,
             known,
             run_baselines=run_baselines,
             processes=processes,
             formats=() if no_report else ("html", "md"),
             started=progress.started,
+            saw=progress.saw,
             finished=progress.finished,
         )
     _tell(known)
@@ -607,6 +647,7 @@ def verify(
 app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
+app.command()(executor_cli.pull)
 app.add_typer(track_cli.app, name="track")
 app.add_typer(store_cli.app, name="store")
 app.command()(status_cli.status)

@@ -15,6 +15,7 @@ from .experiment import Experiment, StrategySpec
 from .identity import identity
 from .manifest import check_free, open_folder
 from .runner import check_capabilities
+from .store import Unit
 from .units import Done
 from .vault import Vault
 
@@ -109,7 +110,8 @@ def compare(
     run_baselines: bool = True,
     processes: int | None = None,
     formats: tuple[str, ...] = ("html", "md"),
-    started: Callable[[int], None] = lambda units: None,
+    started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
+    saw: Callable[[Unit, int, float], None] = lambda unit, seeds, seconds: None,
     finished: Callable[[Done], None] = lambda done: None,
 ) -> Outcome:
     """Take what is known, run what is missing, judge and write the report.
@@ -125,7 +127,13 @@ def compare(
         _open(root, experiment)
         vault.serve(root, experiment)
         outcomes = execute(
-            root, to_run, processes=processes, vault=vault, started=started, finished=finished
+            root,
+            to_run,
+            processes=processes,
+            vault=vault,
+            started=started,
+            saw=saw,
+            finished=finished,
         )
     curves = {
         task: random_curve.curve(

@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from .usage import memory
+
 TAIL = 16_384
 """So many bytes of what a unit prints are kept, the last."""
 
@@ -194,6 +196,25 @@ def _own_interrupts() -> Iterator[None]:
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+@contextmanager
+def memory_limit(mebibytes: float) -> Iterator[None]:
+    """Lets this process take so much more address space than it has; 0 is no limit. POSIX only."""
+    if not mebibytes or os.name != "posix":
+        yield
+        return
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = memory("VmSize") + int(mebibytes * 2**20)
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
+
+
 class _LastBytes(io.RawIOBase):
     """Keeps the end of what is written to it."""
 
@@ -233,14 +254,13 @@ def in_words(printed: bytes | bytearray) -> str:
 
 @contextmanager
 def contained() -> Iterator[Tail]:
-    """As much of a worker's containment as this process can give to the code within.
+    """As much of a worker's containment as this process can give to a unit that runs within.
 
-    Its output is kept from the terminal, what it changes is put back, and only the user's
-    Ctrl-C leaves as a KeyboardInterrupt (`UserInterrupt`).
+    Its output is kept from the terminal, and only the user's Ctrl-C leaves as a
+    KeyboardInterrupt (`UserInterrupt`).
     """
     tail = Tail()
     with (
-        state_kept(),
         _own_interrupts(),
         contextlib.redirect_stdout(tail),
         contextlib.redirect_stderr(tail),

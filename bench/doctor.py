@@ -82,7 +82,7 @@ def _manifest(root: Path) -> Iterator[Finding]:
 def _is_newer(path: Path) -> bool:
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return isinstance(schema, int) and schema > store.SCHEMA
 
@@ -179,6 +179,10 @@ def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
         if problem := store.misfit(said, unit, about):
             yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
             continue
+        if unit.task in experiment["tasks"] and unit.label in labels:
+            problem = "another file holds the same seeds"
+            yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
+            continue
         what = "task" if unit.task not in experiment["tasks"] else "strategy"
         problem = f"the manifest does not name its {what}"
         yield Finding(path, problem, "add it to the manifest", partial(_join, root, about))
@@ -230,8 +234,8 @@ def _units(root: Path, said: dict[str, Any], task: str, label: str) -> Iterator[
             yield Finding(path, problem, "seal it", partial(unit_file.write, path, table))
     folder = store.error_path(root, Unit(task, label, 0, 0)).parent
     for path in sorted(folder.glob("*-*.txt")):
-        first, _, last = path.stem.partition("-")
-        if first.isdigit() and last.isdigit() and done.issuperset(range(int(first), int(last) + 1)):
+        begin, _, end = path.stem.partition("-")
+        if begin.isdigit() and end.isdigit() and done.issuperset(range(int(begin), int(end) + 1)):
             problem = "the unit that failed has been finished since"
             yield Finding(path, problem, "remove it", partial(path.unlink, missing_ok=True))
 

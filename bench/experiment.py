@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import inspect
-import tomllib
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from ..spaces.bounds import read_toml
+from ..spaces.table import BadFile
 from . import registry
 from .errors import ExperimentError, UnknownName
 from .oracle import DUPLICATES, NOISE
@@ -88,11 +89,10 @@ def load(path: Path) -> Experiment:
         UnknownName: if a task, strategy or setting is unknown.
     """
     try:
-        text = path.read_text(encoding="utf-8")
-        return parse(tomllib.loads(text))
+        return parse(read_toml(path))
     except FileNotFoundError:
         raise ExperimentError(f"there is no experiment file {path}") from None
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
+    except (OSError, BadFile) as error:
         raise ExperimentError(f"{path}: {error}") from error
     except ExperimentError as error:
         raise ExperimentError(f"{path}: {error}") from error

@@ -267,6 +267,11 @@ class LocalProcesses:
         self._keep = keep
         self._crew: list[Worker] = []
 
+    @property
+    def waits(self) -> bool:
+        """Whether processes are there that wait for the next `run`."""
+        return bool(self._crew)
+
     def run(self, jobs: list[Job], /) -> Iterator[Done]:
         lost: list[Job] = []
         whole = False
@@ -337,6 +342,10 @@ class LocalProcesses:
             plan.ended(done)
         return done
 
+    def close(self) -> None:
+        """End the processes that were kept."""
+        self._dismiss()
+
     def _dismiss(self) -> None:
         """Let all end in order."""
         for worker in self._crew:
@@ -365,8 +374,7 @@ def contained(job: Job) -> Done:
         executor = _idle.pop()
     except IndexError:
         executor = LocalProcesses(1, keep=True)
-    try:
-        (done,) = executor.run([job])
-    finally:
+    (done,) = executor.run([job])
+    if executor.waits:
         _idle.append(executor)
     return done

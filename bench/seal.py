@@ -57,7 +57,7 @@ def broken(data: memoryview, *, footer_only: bool = False) -> str | None:
     """
     if len(data) < _TAIL + 4:
         return "it is cut off" if len(data) else "it is empty"
-    if data[-4:] != b"PAR1":
+    if data[-4:].tobytes() != b"PAR1":
         return "it is cut off or no Parquet file"
     footer = _footer_place(data)
     if not is_sealed(data):

@@ -14,6 +14,9 @@ from typing import NamedTuple
 
 from .store import Unit
 
+_ROUNDS = 4
+"""Strategies are judged by tasks and tasks by strategies, in turns; more turns change little."""
+
 
 class _Seen(NamedTuple):
     seeds: int = 0
@@ -30,6 +33,13 @@ class _Known(NamedTuple):
     overall: float | None
 
 
+def _grouped(entries: Iterable[tuple[str, float]]) -> dict[str, list[float]]:
+    groups: dict[str, list[float]] = {}
+    for name, value in entries:
+        groups.setdefault(name, []).append(value)
+    return groups
+
+
 def seeds_of(unit: Unit) -> int:
     """How many runs it consists of."""
     return unit.last - unit.first + 1
@@ -42,6 +52,7 @@ class Costs:
         self._under_way: dict[Unit, _Seen] = {}
         self._finished: dict[tuple[str, str], _Seen] = {}
         self._overheads: list[float] = []
+        self._failures: dict[str, list[float]] = {}
         self._known: _Known | None = None
 
     def saw(self, unit: Unit, seeds: int, seconds: float) -> None:
@@ -62,10 +73,15 @@ class Costs:
         self._finished[unit[:2]] = now
         self._known = None
 
-    def failed(self, unit: Unit) -> None:
-        """A unit was not finished: what it took tells nothing of the others."""
+    def failed(self, unit: Unit, seconds: float) -> None:
+        """A unit was not finished. What it took tells something only of units that all fail."""
         self._under_way.pop(unit, None)
+        self._failures.setdefault(unit.label, []).append(seconds)
         self._known = None
+
+    def fails(self, label: str) -> bool:
+        """Whether all that was seen of a strategy is that it fails."""
+        return label in self._failures and not self.knows(label)
 
     def seen(self, unit: Unit) -> int:
         """How many of the seeds of a unit under way are finished."""
@@ -73,14 +89,21 @@ class Costs:
 
     def of(self, task: str, label: str) -> float | None:
         """The seconds that a seed is expected to take; None while nothing at all was seen."""
-        if self._known is None:
-            self._known = self._judge()
-        pairs, labels, factors, overall = self._known
+        pairs, labels, factors, overall = self._judgement()
         if (task, label) in pairs:
             return pairs[task, label]
         if label in labels:
             return labels[label] * factors.get(task, 1.0)
         return overall
+
+    def knows(self, label: str) -> bool:
+        """Whether anything was seen of a strategy."""
+        return label in self._judgement().labels
+
+    def _judgement(self) -> _Known:
+        if self._known is None:
+            self._known = self._judge()
+        return self._known
 
     def _judge(self) -> _Known:
         totals = dict(self._finished)
@@ -88,19 +111,24 @@ class Costs:
             before = totals.get(unit[:2], _Seen())
             totals[unit[:2]] = _Seen(before.seeds + seeds, before.seconds + seconds)
         pairs = {pair: seen.seconds / seen.seeds for pair, seen in totals.items() if seen.seeds}
-        by_label: dict[str, list[float]] = {}
-        for (_, label), seconds in pairs.items():
-            by_label.setdefault(label, []).append(seconds)
-        labels = {label: fmean(seconds) for label, seconds in by_label.items()}
-        by_task: dict[str, list[float]] = {}
-        for (task, label), seconds in pairs.items():
-            if labels[label] and len(by_label[label]) > 1:
-                by_task.setdefault(task, []).append(seconds / labels[label])
-        factors = {task: fmean(each) for task, each in by_task.items()}
+        labels: dict[str, float] = {}
+        factors: dict[str, float] = {}
+        for _ in range(_ROUNDS):
+            parts = _grouped(
+                (label, s / factors.get(task, 1.0)) for (task, label), s in pairs.items()
+            )
+            labels = {label: fmean(each) for label, each in parts.items()}
+            parts = _grouped(
+                (task, s / labels[label]) for (task, label), s in pairs.items() if labels[label]
+            )
+            # As if each task had been seen once more, taking no more than others.
+            factors = {task: fmean([1.0, *each]) for task, each in parts.items()}
         return _Known(pairs, labels, factors, fmean(labels.values()) if labels else None)
 
     def of_unit(self, unit: Unit) -> float | None:
         """The seconds that the rest of a unit is expected to take."""
+        if self.fails(unit.label):
+            return fmean(self._failures[unit.label])
         seed = self.of(unit.task, unit.label)
         if seed is None:
             return None
@@ -113,7 +141,7 @@ class TimeLeft:
 
     def __init__(self, units: Iterable[Unit], workers: int = 1) -> None:
         self._left = dict.fromkeys(units)
-        self._workers = workers
+        self.workers = workers
         self._costs = Costs()
 
     def saw(self, unit: Unit, seeds: int, seconds: float) -> None:
@@ -127,7 +155,7 @@ class TimeLeft:
         """A unit ended after so long."""
         self._left.pop(unit, None)
         if failed:
-            self._costs.failed(unit)
+            self._costs.failed(unit, seconds)
         else:
             self._costs.ended(unit, seconds)
 
@@ -139,4 +167,4 @@ class TimeLeft:
         known = [seconds for seconds in units if seconds is not None]
         if not known:
             return None
-        return max(sum(known) / self._workers, max(known))
+        return max(sum(known) / self.workers, max(known))

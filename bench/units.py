@@ -12,7 +12,7 @@ from time import perf_counter
 from typing import Any, NamedTuple
 
 from . import failures, lane_runner, record, registry, store, unit_status
-from .containment import UserInterrupt, seed_globals
+from .containment import UserInterrupt, seed_globals, state_kept
 from .errors import NasarenaError
 from .experiment import FIXED, Experiment, StrategySpec
 from .runner import run_seed
@@ -24,13 +24,14 @@ class Job(NamedTuple):
     """All that a worker needs to run a unit; ``experiment`` names no tasks and no strategies.
 
     It is small, so that it can travel: the worker opens the task's table itself, memory-mapped
-    from its machine's cache.
+    from its machine's cache. ``files`` is where a cluster's worker keeps the user's own files.
     """
 
     root: Path
     experiment: Experiment
     spec: StrategySpec
     unit: Unit
+    files: Path | None = None
 
 
 def block_size(seeds: int, lanes: bool = False) -> int:
@@ -189,7 +190,8 @@ def compute(
 
 
 def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
-    """Run a unit and write its file; whatever its strategy does comes back as an error.
+    """Run a unit and write its file; whatever its strategy does comes back as an error, and what
+    that changed in this process is put back.
 
     That includes ``sys.exit`` and a KeyboardInterrupt: who calls this where Ctrl-C may arrive
     does it within `containment.contained`, which tells them apart.
@@ -199,9 +201,11 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
     """
     watch = watch or Watch()
     used = Usage()
+    registry.use_files(job.files)
+    root = job.root.absolute()
     failed: list[tuple[object, ...]] = []
     try:
-        with unit_status.running(job.root, job.unit, worker):
+        with unit_status.running(job.root, job.unit, worker), state_kept():
             table = compute(job.experiment, job.spec, job.unit, watch, failed)
     except UserInterrupt:
         raise
@@ -209,7 +213,7 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
         said = str(error) if isinstance(error, NasarenaError) else repr(error)
         done = Done(job.unit, error=said, traceback=traceback.format_exc(), seed=watch.seed)
     else:
-        failures.write(job.root, job.unit, failed)
-        store.write_unit(job.root, job.unit, table)
+        failures.write(root, job.unit, failed)
+        store.write_unit(root, job.unit, table)
         done = Done(job.unit, len(table))
     return done._replace(worker=worker, **used.so_far())

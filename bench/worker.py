@@ -22,13 +22,14 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
-from .containment import state_kept
+from .containment import memory_limit
 from .errors import StoreError
 from .units import Job, Watch, run_unit
 from .usage import memory
 
-HOARD = 2**30
-"""A worker whose own memory grew by more bytes than this is replaced: its units leak."""
+HOARD = 1024.0
+"""A worker whose own memory grew by more MiB than this, or than half of what a unit may take, is
+replaced: its units leak."""
 
 _SUBREAPER = 36
 _SET_SIGNAL = 10
@@ -126,7 +127,7 @@ def main(socket: int, lifeline: int, board: int, name: str) -> None:
         except EOFError:
             return
         answer = _answer(job, shared, name)
-        answer["retire"] = _spent(own)
+        answer["retire"] = _spent(own, job.experiment.memory / 2 or HOARD)
         _flush()
         parent.send_bytes(json.dumps(answer).encode())
 
@@ -135,7 +136,7 @@ def _answer(job: Job, board: Board, name: str) -> dict[str, Any]:
     watch = _BoardWatch(board, known=job.spec.name in _known)
     _known.add(job.spec.name)
     try:
-        with state_kept(), _memory_limit(job.experiment.memory):
+        with memory_limit(job.experiment.memory):
             return {"done": run_unit(job, watch, name)[1:]}
     except StoreError as error:
         return {"store": str(error)}
@@ -151,25 +152,21 @@ def _import_early() -> None:
 def _end_with(lifeline: int) -> None:
     """End this process and its children when the other end of a pipe is closed, which the parent
     holds and never writes to."""
-    if sys.platform == "linux":
-        import fcntl
-
-        # By the kernel: also from within C code that never returns.
-        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
-        fcntl.fcntl(lifeline, _SET_SIGNAL, signal.SIGKILL)
-        flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
-        fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC)
-        os.set_blocking(lifeline, False)
-        with suppress(BlockingIOError):
-            if os.read(lifeline, 1) == b"":
-                os._exit(1)  # it was gone before
-        return
 
     def wait() -> None:
         os.read(lifeline, 1)
         os.killpg(os.getpgrp(), signal.SIGKILL)
 
+    # It also takes the signals that a unit blocks: without it, such a unit would hang untraced.
     threading.Thread(target=wait, daemon=True).start()
+    if sys.platform == "linux":
+        import fcntl
+
+        # By the kernel, also where the thread has to wait for C code that keeps the lock.
+        fcntl.fcntl(lifeline, fcntl.F_SETOWN, -os.getpgrp())
+        fcntl.fcntl(lifeline, _SET_SIGNAL, signal.SIGKILL)
+        flags = fcntl.fcntl(lifeline, fcntl.F_GETFL)
+        fcntl.fcntl(lifeline, fcntl.F_SETFL, flags | os.O_ASYNC)
 
 
 def _no_core_files() -> None:
@@ -178,36 +175,18 @@ def _no_core_files() -> None:
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
 
 
-@contextmanager
-def _memory_limit(mebibytes: float) -> Iterator[None]:
-    """Lets this process take so much address space on top of what it has; 0 is no limit."""
-    if not mebibytes:
-        yield
-        return
-    import resource
-
-    before, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = memory("VmSize") + int(mebibytes * 2**20)
-    if most != resource.RLIM_INFINITY:
-        wanted = min(wanted, most)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, most))
-
-
 _known: set[str] = set()
-_THREADS = threading.active_count()
+_THREADS = 2
+"""The main thread and the one that waits for the parent's end."""
 
 
-def _spent(own: int) -> str:
+def _spent(own: int, most: float) -> str:
     """Why this process should run no further unit; empty if it may."""
     if _end_children():
         return "its unit left processes behind"
     if threading.active_count() > _THREADS:
         return "its unit left threads behind"
-    if memory("RssAnon") > own + HOARD:
+    if memory("RssAnon") > own + most * 2**20:
         return "its units kept memory"
     return ""
 

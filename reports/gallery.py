@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from ..bench.errors import visible
 from .charts import TARGETS, Chart, Charts, budget, protocol, runs
 from .finals import chances, critical, distributions, profile
 from .landscapes import learning_curves, space_map, trade_offs, visits
@@ -266,6 +267,16 @@ def draw(plate: Plate, style: Style, looks: Looks) -> Figure:
     return drawings[plate.kind](plate.data, plate.note, style, looks, width)
 
 
+def _spell_out(figure: Figure) -> None:
+    """Make control characters in the figure's texts visible: no font has them, XML bans them."""
+    from matplotlib.text import Text
+
+    for text in figure.findobj(Text):
+        shown = visible(text.get_text())
+        if shown != text.get_text():
+            text.set_text(shown)
+
+
 def render(
     plate: Plate, style: Style, looks: Looks, metadata: dict[str, dict[str, Any]]
 ) -> dict[str, bytes]:
@@ -274,6 +285,7 @@ def render(
 
     with rc_context(style.rc()):
         figure = draw(plate, style, looks)
+        _spell_out(figure)
         figure.set_dpi(DPI)
         layout = figure.get_layout_engine()
         if layout is not None:

@@ -10,9 +10,10 @@ import bz2
 import gzip
 import io
 import lzma
+import tomllib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
@@ -30,6 +31,30 @@ UNPACK_ERRORS = (
     *(zlib.error, lzma.LZMAError, ValueError, OSError),
 )
 """All that a damaged compressed file, or one of a strange kind, can bring Python to say."""
+
+
+LARGEST_TOML, DOTS = 1 << 20, 2000
+"""Bytes of a TOML file, and dots in a line of it: Python's reader takes the square of the time."""
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a TOML file says.
+
+    Raises:
+        BadFile: if it is none, is nested too deeply, or is far larger than any that is meant.
+        OSError: if it cannot be read.
+    """
+    if path.stat().st_size > LARGEST_TOML:
+        raise BadFile(f"expected a TOML file of at most {LARGEST_TOML:,} bytes")
+    try:
+        text = path.read_text(encoding="utf-8")
+        if any(line.count(".") > DOTS for line in text.splitlines()):
+            raise BadFile(f"expected at most {DOTS:,} dots in a line")
+        return tomllib.loads(text)
+    except BadFile:
+        raise
+    except (ValueError, RecursionError) as error:
+        raise BadFile(str(error)) from error
 
 
 def most(size: int) -> int:
@@ -59,7 +84,7 @@ class Bounded(io.RawIOBase):
         super().close()
 
 
-def bounded(file: IO[bytes], path: Path) -> io.BufferedReader:
+def bounded(file: Any, path: Path) -> io.BufferedReader:
     """What the unpacking ``file`` reads from ``path``, bounded by the size of ``path``."""
     return io.BufferedReader(Bounded(file, most(path.stat().st_size), str(path)))
 
@@ -80,12 +105,14 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
             with archive.open(names[0]) as file:
                 yield cast(BinaryIO, file)
         return
-    opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(path.suffix)
+    ways: dict[str, Callable[[Path], Any]]
+    ways = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    opened = ways.get(path.suffix)
     if opened is None:
         with path.open("rb") as plain:
             yield plain
         return
-    with bounded(cast(BinaryIO, opened(path)), path) as file:
+    with bounded(opened(path), path) as file:
         yield cast(BinaryIO, file)
 
 
@@ -152,12 +179,12 @@ def read_parquet(path: Path) -> pa.Table:
                     raise BadFile(f"{path}: the texts of {name!r} unpack to far more than it")
                 table = table.set_column(number, name, column.cast(column.type.value_type))
         return table
-    except BadFile:
+    except (BadFile, FileNotFoundError, PermissionError):
         raise
-    except (pa.ArrowException, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
         # Messages of Arrow's may have many lines.
         said = str(error).splitlines() or [type(error).__name__]
-        raise BadFile(f"{path}: expected a Parquet file ({said[0]})") from error
+        raise BadFile(f"{path} is damaged, or no Parquet file ({said[0]})") from error
 
 
 def _decoded(chunk: Any) -> int:

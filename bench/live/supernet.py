@@ -162,11 +162,8 @@ class Session:
         if count < 1:
             raise ExperimentError(f"epochs: expected at least 1, got {count!r}")
         for number in range(count):
-            yield (
-                self._restored(number)
-                if number < len(self._history)
-                else self._epoch(number, count)
-            )
+            kept = self._done < len(self._history)
+            yield self._restored() if kept else self._epoch(number / count)
 
     def loss(
         self, batch: Batch, weights: list[Tensor] | None = None, path: Arch | None = None
@@ -237,14 +234,14 @@ class Session:
 
     # An epoch, its seconds and its checkpoint.
 
-    def _epoch(self, number: int, count: int) -> Iterator[tuple[Batch, Batch]]:
-        self._anneal(number / count)
+    def _epoch(self, progress: float) -> Iterator[tuple[Batch, Batch]]:
+        self._anneal(progress)
         self._losses = []
         self._under_way = True
         seconds = 0.0
         begin = perf_counter()
         with torch.random.fork_rng(devices=self._devices):
-            torch.manual_seed(seed_of("epoch", self._seed, number))
+            torch.manual_seed(seed_of("epoch", self._seed, self._done))
             for pair in self._pairs():
                 yield pair
                 passed = perf_counter() - begin
@@ -253,10 +250,10 @@ class Session:
                 self._search.spend(passed)
             mean = float(torch.stack(self._losses).mean()) if self._losses else 0.0
         if not math.isfinite(mean):
-            raise Diverged(f"the supernet's training loss of epoch {number + 1} is {mean}")
+            raise Diverged(f"the supernet's training loss of epoch {self._done + 1} is {mean}")
         passed = perf_counter() - begin  # a device may have lagged behind
         self._search.spend(passed)
-        self._done, self._under_way = number + 1, False
+        self._done, self._under_way = self._done + 1, False
         self._keep_epoch(seconds + passed)
 
     def _pairs(self) -> Iterator[tuple[Batch, Batch]]:
@@ -292,20 +289,20 @@ class Session:
             }
             write_state(self._file, state | {"history": self._history})
 
-    def _restored(self, number: int) -> Iterator[tuple[Batch, Batch]]:
+    def _restored(self) -> Iterator[tuple[Batch, Batch]]:
         """An epoch without minibatches: what an earlier process came to stands in its place."""
-        done = self._history[number]
+        done = self._history[self._done]
         for parameters, values in zip(self._parameters, done["parameters"], strict=True):
             for parameter, value in zip(parameters, values, strict=True):
                 parameter.data.copy_(value)
         version, internal, following = done["rng"]
         self._rng.setstate((version, tuple(internal), following))
-        if number == len(self._history) - 1 and self._state is not None:
+        self._done += 1
+        if self._done == len(self._history) and self._state is not None:
             self._network.load_state_dict(self._state["network"])
             self._optimizer.load_state_dict(self._state["optimizer"])
             for optimizer, state in zip(self._kept, self._state["kept"], strict=True):
                 optimizer.load_state_dict(state)
             self._state = None
-        self._done = number + 1
         self._search.spend(done["seconds"], replayed=True)
         yield from ()

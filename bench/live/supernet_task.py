@@ -73,8 +73,10 @@ class SupernetTask(Task):
 
     def facts(self) -> dict[str, Any]:
         """What a reader of results must know of the task, ready for JSON."""
-        live = self._live
-        return super().facts() | {
+        live, table = self._live, super().facts()
+        learned = f"supernets learn from {live.dataset.name} ({live.dataset.citation})"
+        return table | {
+            "citation": f"{table['citation']}; {learned}",
             "scored by": self._scored_by.id,
             "supernet": {
                 "data": live.dataset.name,

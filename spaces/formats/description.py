@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Collection
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ..bounds import read_toml
 from ..table import BadFile, Column
 
 if TYPE_CHECKING:
@@ -74,12 +74,9 @@ def load(path: Path) -> Description:
         BadFile: if it is no TOML, a key is unknown or missing, or has an unexpected value.
     """
     try:
-        data = tomllib.loads(path.read_text(encoding="utf-8"))
-        return parse(data)
+        return parse(read_toml(path))
     except FileNotFoundError:
         raise BadFile(f"there is no description {path}") from None
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise BadFile(f"{path}: {error}") from error
     except BadFile as error:
         raise BadFile(f"{path}: {error}") from error
 

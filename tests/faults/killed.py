@@ -1,75 +1,14 @@
-"""``nasarena``, killed at a chosen point: ``python killed.py run --out …``.
-
-``FAULT="<point> <pattern> <signal>"`` names it: the signal comes to the whole process group when
-the first file whose place matches the pattern gets to the point. Points: ``made`` (the temporary
-file is there, empty), ``half`` (half of it is written), ``written`` (before it is synced),
-``synced`` (before it is renamed), ``renamed``.
-
-``TRACE=<file>`` gets a line when a file is begun and when it is in its place.
-
-Workers are spawned: they import this file too, and are patched with it.
-"""
+"""``nasarena``, in a group of processes that patched/sitecustomize.py may kill."""
 
 import os
-import re
-import signal
 import sys
-import tempfile
-from pathlib import Path
 
 from nasarena.bench import cli
 
-FAULT = os.environ.get("FAULT", "").split()
-TRACE = os.environ.get("TRACE")
-_PART = re.compile(r"\.(.*)\.[^.]+\.part")
-_fsync, _replace, _mkstemp = os.fsync, os.replace, tempfile.mkstemp
-
-
-def place(temporary):
-    """Where a temporary file is to be."""
-    temporary = Path(temporary)
-    match = _PART.fullmatch(temporary.name)
-    return str(temporary.with_name(match[1])) if match else ""
-
-
-def reach(point, target):
-    if FAULT and FAULT[0] == point and target and re.search(FAULT[1], target):
-        os.killpg(0, getattr(signal, FAULT[2]))
-
-
-def trace(word, target):
-    if TRACE and target:
-        handle = os.open(TRACE, os.O_WRONLY | os.O_APPEND | os.O_CREAT)
-        os.write(handle, f"{word} {target}\n".encode())
-        os.close(handle)
-
-
-def mkstemp(*args, **keys):
-    handle, name = _mkstemp(*args, **keys)
-    trace("begun", place(name))
-    reach("made", place(name))
-    return handle, name
-
-
-def fsync(handle):
-    name = os.readlink(f"/proc/self/fd/{handle}")
-    if FAULT and FAULT[0] == "half" and re.search(FAULT[1], place(name) or " "):
-        os.truncate(name, os.path.getsize(name) // 2)
-        reach("half", place(name))
-    reach("written", place(name))
-    _fsync(handle)
-
-
-def replace(source, target, **keys):
-    reach("synced", place(source))
-    _replace(source, target, **keys)
-    trace("there", place(source))
-    reach("renamed", place(source))
-
-
-os.fsync, os.replace, tempfile.mkstemp = fsync, replace, mkstemp
-
 if __name__ == "__main__":
+    os.environ["FAULT_GROUP"] = str(os.getpgrp())
     sys.argv[0] = "nasarena"
-    trace("ready", "start")
+    if trace := os.environ.get("TRACE"):
+        with open(trace, "a") as file:
+            file.write("ready start\n")
     cli.main()

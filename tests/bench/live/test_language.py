@@ -16,7 +16,7 @@ from nasarena.bench.live.tokens import Tokenizer  # noqa: E402
 from nasarena.spaces import text_encoder, translation  # noqa: E402
 
 PAIRS = Path(__file__).parents[4] / "shared/data/en-de"
-ATTENTION = (4, 0, 2, 0, 1, 0)  # a transformer that reads, one that writes
+ATTENTION = (1, 0, 1, 0, 1, 0)  # a GRU reads, an LSTM writes, with attention
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 ZAHLEN = ("eins", "zwei", "drei", "vier", "fünf", "sechs", "sieben", "acht", "neun", "zehn")
 ADAM = {"optimizer": "adam", "learning_rate": 5e-3, "device": "cpu", "batch": 32, "longest": 16}
@@ -35,12 +35,11 @@ def values(live, arch, part="validation"):
 
 @pytest.fixture(scope="module")
 def counted(tmp_path_factory):
-    """Three numbers in words, in English and in German with the last one first."""
+    """Six numbers in words, in English and in German: too many for one vector to hold."""
     here = tmp_path_factory.mktemp("counted")
-    rng = np.random.default_rng(0)
-    rows = sorted({tuple(rng.integers(10, size=3)) for _ in range(900)})
+    rows = np.random.default_rng(0).integers(10, size=(900, 6)).tolist()
     english = [" ".join(NUMBERS[i] for i in row) for row in rows]
-    german = [" ".join(ZAHLEN[i] for i in reversed(row)) for row in rows]
+    german = [" ".join(ZAHLEN[i] for i in row) for row in rows]
     (here / "en").write_text("\n".join(english))
     (here / "de").write_text("\n".join(german))
     pairs = zip(english, german, strict=True)
@@ -48,21 +47,23 @@ def counted(tmp_path_factory):
     return here
 
 
-def test_attention_translates_better_than_the_simplest_network(counted, tmp_path):
-    setting = {"epochs": (12,), "vocabulary": 100}
+def test_attention_foretells_words_better_than_the_simplest_network(counted, tmp_path):
+    setting = {"epochs": (10,), "vocabulary": 100, "batch": 16}
     files = f"lines:{counted}/en,{counted}/de"
-    bleu = task(tmp_path, files, metric="bleu", **setting)
     perplexity = task(tmp_path, files, metric="perplexity", **setting)
-    loss = task(tmp_path, files, metric="loss", **setting)
     simplest = translation.SPACE.simplest()
     for part in ("validation", "test"):
-        assert values(bleu, ATTENTION, part) > values(bleu, simplest, part) + 15
-        assert values(perplexity, ATTENTION, part) < 0.8 * values(perplexity, simplest, part)
-    # A perfect guess has perplexity 1; and it is that of the loss.
-    assert 1.0 < values(perplexity, ATTENTION) < 3.0
-    assert values(perplexity, ATTENTION) == pytest.approx(math.exp(values(loss, ATTENTION)))
-    same = task(tmp_path, f"tsv:{counted}/pairs.tsv", metric="bleu", **setting)
-    assert values(same, ATTENTION) == values(bleu, ATTENTION)
+        assert values(perplexity, ATTENTION, part) < 0.85 * values(perplexity, simplest, part)
+    # Knowing that words are numbers is a perplexity of ten or less; a perfect guess has 1.
+    assert 1.0 < values(perplexity, ATTENTION) < 5.0
+    network = perplexity.network(ATTENTION)
+    network.load_state_dict(perplexity.journal.weights(ATTENTION, 0))
+    loss = task(tmp_path, files, metric="loss", **setting)
+    with torch.no_grad():
+        nats = loss.objective.measure(network.eval(), "validation")
+    assert values(perplexity, ATTENTION) == pytest.approx(math.exp(nats))
+    same = task(tmp_path, f"tsv:{counted}/pairs.tsv", metric="perplexity", **setting)
+    assert same.dataset.hash == perplexity.dataset.hash
 
 
 def test_bleu_is_that_of_the_texts_that_are_written(counted, tmp_path):
@@ -90,15 +91,15 @@ def test_real_sentences_are_learned(tmp_path):
         tmp_path,
         f"lines:{PAIRS}/train.en.gz,{PAIRS}/train.de.gz",
         metric="perplexity",
-        epochs=(2,),
+        epochs=(3,),
         examples=800,
         measured=100,
         vocabulary=500,
+        batch=16,
     )
-    trained = live.trained(ATTENTION, 0, 2)
+    first, *_, last = live.trained(ATTENTION, 0, 3).validation
     # Knowing nothing is a perplexity of as many words as there are.
-    words = len(live.objective.target)
-    assert words > trained.validation[0] > 1.1 * trained.validation[1]
+    assert last < 0.6 * len(live.objective.target) and last < 0.8 * first
 
 
 @pytest.fixture(scope="module")

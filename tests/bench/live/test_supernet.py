@@ -2,8 +2,10 @@
 
 import json
 from functools import partial
+from itertools import chain
 from random import Random
 
+import numpy as np
 import pytest
 
 pytestmark = pytest.mark.torch
@@ -57,6 +59,12 @@ def test_a_session_is_a_pure_function_of_its_stream():
     assert all(map(torch.equal, first.weights, again.weights))
     assert first.measure(PATH) == again.measure(PATH)
     assert all(map(torch.equal, first.architecture(), again.architecture()))
+
+
+def test_epochs_may_come_in_several_parts():
+    net = supernets()(Random(0))
+    first, second = trained(net, 2), trained(net, 2)
+    assert len(first) == len(second) == 4 and first != second
 
 
 def test_the_global_generator_is_left_as_it_was():
@@ -259,7 +267,7 @@ def test_a_killed_search_goes_on_and_gives_the_same_record(tmp_path, monkeypatch
 def measuring(problem, rng):
     """Measures after every epoch, and proposes what was best then."""
     net = problem.supernet(rng)
-    for batches in net.epochs(3):
+    for batches in chain(net.epochs(2), net.epochs(1)):
         for train, _ in batches:
             net.descend(net.loss(train, path=problem.space.sample(rng)))
         paths = [problem.space.sample(rng) for _ in range(2)]
@@ -374,7 +382,24 @@ def test_a_table_scores_what_a_supernet_on_other_data_finds(tmp_path):
     assert task.optimum == plain.optimum and not task.in_table
     facts = json.loads(json.dumps(task.facts()))
     assert facts["scored by"] == "nasbench201/cifar10" and facts["supernet"]["data"] == "digits"
+    assert "supernets learn from digits (Alpaydin" in facts["citation"]
     assert task.hash != plain.hash
+
+
+def test_a_supernet_learns_from_cifar_in_a_folder(tmp_path):
+    draw = np.random.default_rng(0)
+    for name in [f"data_batch_{i}" for i in range(1, 6)] + ["test_batch"]:
+        records = draw.integers(0, 256, (20, 3073), dtype=np.uint8)
+        records[:, 0] = np.arange(20) % 10
+        records.tofile(tmp_path / f"{name}.bin")
+    setup = LiveSetup(f"cifar10:{tmp_path}", table="nasbench201/cifar10", training=TINY)
+    task = LiveBenchmark({"cifar10": setup}, root=tmp_path).task("mine/cifar10", "cifar10")
+    factory, settings = (
+        registry.strategy_factory("random-weight-sharing"),
+        {"epochs": 1, "paths": 1},
+    )
+    run = run_seed(task, factory, settings, 0, Budget(queries=1))
+    assert len(run) == 1 and task.facts()["supernet"]["data"] == "cifar10"
 
 
 MINE = """
