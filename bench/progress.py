@@ -20,8 +20,8 @@ class Progress:
     """Follows a run whose results lie in ``out``. On a terminal a bar with the time left; else
     silent until the summary. Failures are told at once.
 
-    The bar moves when a unit has ended; finished and failed ones are counted apart. Beside it stands
-    where live trainings are, in this process or in others of this machine.
+    The bar moves when a unit has ended; finished and failed ones are counted apart. Beside it
+    stands where live trainings are, in this process or in others of this machine.
     """
 
     def __init__(self, out: Path, *, quiet: bool = False) -> None:
