@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from . import cli_vault, doctor_cli, gate_cli, status_cli, store_cli, track_cli
+from . import cli_vault, doctor_cli, executor_cli, gate_cli, status_cli, store_cli, track_cli
 from .data_cli import app as data_app
 from .errors import NasarenaError, json_text, visible
 from .reproduce_cli import reproduce
@@ -92,6 +92,10 @@ def run(
     processes: Annotated[
         int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
     ] = None,
+    executor: executor_cli.ExecutorOption = executor_cli.Where.LOCAL,
+    scheduler: executor_cli.SchedulerOption = None,
+    dashboard: executor_cli.DashboardOption = None,
+    store: executor_cli.StoreOption = None,
     memory: Annotated[
         float | None, typer.Option(min=0, help="MiB that a unit may take; 0 is no limit.")
     ] = None,
@@ -120,6 +124,8 @@ def run(
 
         nasarena run --tasks 'nasbench201/*' --strategies random,mine.py:mine --queries 300
 
+        nasarena run --executor dask --scheduler tcp://10.0.0.1:8786 --store s3://bucket/results
+
         nasarena run --only nasbench201/cifar10:mine:3
     """
     from . import experiment as experiments
@@ -147,7 +153,12 @@ def run(
         _run_only(only, experiment, out, plain == _as_file(experiments.Experiment()))
         return
     known = None if no_vault else _vault(vault)
-    _run(experiment, out, processes, Progress(out, quiet=as_json), no_report, as_json, known)
+    places: dict[str, Any] = {
+        "mirror": executor_cli.mirror(store, out),
+        "executor": executor_cli.chosen(executor, scheduler, dashboard, processes, store),
+        "processes": processes,
+    }
+    _run(experiment, out, places, Progress(out, quiet=as_json), no_report, as_json, known)
 
 
 def _run_only(text: str, experiment: Experiment, out: Path, default: bool) -> None:
@@ -173,7 +184,7 @@ def _as_file(experiment: Experiment) -> dict[str, Any]:
 def _run(
     experiment: Experiment,
     out: Path,
-    processes: int | None,
+    places: dict[str, Any],
     progress: Any,
     no_report: bool,
     as_json: bool,
@@ -185,7 +196,7 @@ def _run(
         outcomes = execute(
             out,
             experiment,
-            processes=processes,
+            **places,
             vault=vault,
             started=progress.started,
             saw=progress.saw,
@@ -636,6 +647,7 @@ def verify(
 app.command()(gate_cli.gate)
 app.command()(gate_cli.pack)
 app.command()(gate_cli.drift)
+app.command()(executor_cli.pull)
 app.add_typer(track_cli.app, name="track")
 app.add_typer(store_cli.app, name="store")
 app.command()(status_cli.status)

@@ -110,7 +110,7 @@ def _groups(files: Mapping[Block, Path], rows: int, done: Compacted) -> Iterator
         try:
             footer = pq.read_metadata(path)
             own = footer.schema.to_arrow_schema().remove_metadata()
-        except (OSError, pa.ArrowException) as error:
+        except (OSError, ValueError, pa.ArrowException) as error:
             done.left_out.append(f"{path}: {str(error).splitlines()[0]}")
             continue
         member = _Member(block, path, footer.num_rows)
@@ -201,7 +201,8 @@ def former_units(
 
 def _row_groups(units: Sequence[dict[str, Any]]) -> list[int]:
     """The rows of each row group: units joined to `GROUP` rows."""
-    groups, rows = [], 0
+    groups: list[int] = []
+    rows = 0
     for number, said in enumerate(units):
         rows += said["rows"]
         if rows >= GROUP or (rows and number == len(units) - 1):
@@ -241,7 +242,10 @@ def _blocks_in(path: Path) -> list[Block]:
     try:
         said = json.loads((pq.read_metadata(path).metadata or {}).get(b"nasarena", b"{}"))
         return [(int(unit["first"]), int(unit["last"])) for unit in said.get(UNITS, [])]
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, pa.ArrowException):
+    except (
+        *(OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError),
+        pa.ArrowException,
+    ):
         return []
 
 

@@ -25,6 +25,8 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import Any
 
+from .usage import memory
+
 TAIL = 16_384
 """So many bytes of what a unit prints are kept, the last."""
 
@@ -192,6 +194,25 @@ def _own_interrupts() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@contextmanager
+def memory_limit(mebibytes: float) -> Iterator[None]:
+    """Lets this process take so much more address space than it has; 0 is no limit. POSIX only."""
+    if not mebibytes or os.name != "posix":
+        yield
+        return
+    import resource
+
+    before, most = resource.getrlimit(resource.RLIMIT_AS)
+    wanted = memory("VmSize") + int(mebibytes * 2**20)
+    if most != resource.RLIM_INFINITY:
+        wanted = min(wanted, most)
+    resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 class _LastBytes(io.RawIOBase):

@@ -82,7 +82,7 @@ def _manifest(root: Path) -> Iterator[Finding]:
 def _is_newer(path: Path) -> bool:
     try:
         schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return False
     return isinstance(schema, int) and schema > store.SCHEMA
 
@@ -177,6 +177,10 @@ def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
             yield Finding(path, "it is no unit of this experiment", "move it elsewhere", None)
             continue
         if problem := store.misfit(said, unit, about):
+            yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
+            continue
+        if unit.task in experiment["tasks"] and unit.label in labels:
+            problem = "another file holds the same seeds"
             yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
             continue
         what = "task" if unit.task not in experiment["tasks"] else "strategy"

@@ -59,6 +59,10 @@ class StoreError(NasarenaError):
     """A results folder that is not what it should be."""
 
 
+class ClusterError(NasarenaError):
+    """A cluster that cannot be reached, or whose workers cannot run what they are given."""
+
+
 class DataError(NasarenaError):
     """A file that cannot be imported, or an imported table that is not what it should be."""
 

@@ -8,8 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from . import atomic, locks, only, store
+from . import atomic, locks, only, registry, store
+from . import mirror as mirrors
 from .containment import contained
+from .errors import StoreError
 from .experiment import Experiment, StrategySpec
 from .manifest import check_free, open_folder
 from .plan import Plan
@@ -19,6 +21,7 @@ from .units import Done, Job, Watch, missing_units, run_unit
 from .upkeep import set_aside_unsound
 
 if TYPE_CHECKING:
+    from .mirror import Mirror
     from .vault import Vault
 
 
@@ -78,6 +81,12 @@ def local(processes: int, saw: Callable[[Unit, int, float], None] = _ignored) ->
     return LocalProcesses(processes, saw=saw)
 
 
+def _width(experiment: Experiment) -> int:
+    """Local processes if none are asked for: the cores, or fewer where a task trains on GPUs."""
+    limits = (registry.task(task).processes for task in experiment.tasks)
+    return min([os.cpu_count() or 1, *(limit for limit in limits if limit is not None)])
+
+
 def _spec(experiment: Experiment, unit: Unit) -> StrategySpec:
     return next(spec for spec in experiment.strategies if spec.label == unit.label)
 
@@ -89,6 +98,7 @@ def execute(
     executor: Executor | None = None,
     processes: int | None = None,
     vault: Vault | None = None,
+    mirror: Mirror | None = None,
     started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
     saw: Callable[[Unit, int, float], None] = _ignored,
     finished: Callable[[Done], None] = lambda done: None,
@@ -96,12 +106,13 @@ def execute(
     """Run all units of ``experiment`` that ``root`` does not hold yet.
 
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
-    there are cores. ``started`` is told which units are to run and how many at a time (None: not
-    known), ``saw`` how far local processes are with a unit (see `LocalProcesses`), ``finished``
-    what became of each. A unit that fails does not stop the others; why it did and how to run it
+    there are cores, or GPUs where a task trains on them. ``started`` is told which units are to
+    run and how many at a time (None: not known), ``saw`` how far local processes are with a unit
+    (see `LocalProcesses`), ``finished`` what became of each. A unit that fails does not stop the others; why it did and how to run it
     alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
-    Files that are damaged or do not belong where they lie are set aside and run again. One run
-    holds the folder, another one waits for it.
+    What lies at the ``mirror`` is fetched, not run; what was run is put there, or was by its
+    worker: then it is fetched at the end. Files that are damaged or do not belong where they lie
+    are set aside and run again. One run holds the folder, another one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
@@ -113,11 +124,14 @@ def execute(
         atomic.sweep(root)
         if vault is not None and vault.own is not None:
             atomic.sweep(vault.own.path)
+        if mirror is not None:
+            mirrors.join(mirror, root, experiment)
         pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
         set_aside_unsound(root, pairs)
         if vault is not None:
             vault.serve(root, experiment)
-        return _execute(root, experiment, executor, processes, vault, started, saw, finished)
+        keepers = (vault, mirror)
+        return _execute(root, experiment, executor, processes, keepers, started, saw, finished)
 
 
 def _execute(
@@ -125,28 +139,42 @@ def _execute(
     experiment: Experiment,
     executor: Executor | None,
     processes: int | None,
-    vault: Vault | None,
+    keepers: tuple[Vault | None, Mirror | None],
     started: Callable[[list[Unit], int | None], None],
     saw: Callable[[Unit, int, float], None],
     finished: Callable[[Done], None],
 ) -> list[Done]:
+    vault, mirror = keepers
     units = list(missing_units(root, experiment))
     # What travels is small: a spec and a unit, and of the experiment what all units share.
     lean = replace(experiment, tasks=(), strategies=())
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
-        executor = local(min(processes or os.cpu_count() or 1, max(len(jobs), 1)), saw)
+        executor = local(min(processes or _width(experiment), max(len(jobs), 1)), saw)
     started(units, getattr(executor, "width", None))
-    outcomes = []
+    outcomes: list[Done] = []
+    elsewhere: list[Unit] = []
+
+    def keep(unit: Unit) -> None:
+        store.error_path(root, unit).unlink(missing_ok=True)
+        if vault is not None:
+            vault.keep(root, experiment, _spec(experiment, unit), unit)
+
     log = RunLog(root)
     log.started(units, getattr(executor, "width", None))
     for done in log.following(executor.run(jobs)):
         if done.error is not None:
             store.write_error(root, done.unit, only.explained(root, done))
+        elif mirror is not None and not store.unit_path(root, done.unit).exists():
+            elsewhere.append(done.unit)  # its worker has put it at the mirror
         else:
-            store.error_path(root, done.unit).unlink(missing_ok=True)
-            if vault is not None:
-                vault.keep(root, experiment, _spec(experiment, done.unit), done.unit)
+            if mirror is not None:
+                mirror.push(root, done.unit)
+            keep(done.unit)
         outcomes.append(done)
         finished(done)
+    if mirror is not None and (damaged := mirrors.fetch(mirror, root, elsewhere)):
+        raise StoreError(f"{mirror}: {damaged[0]} is damaged there; the same run runs it again")
+    for unit in elsewhere:
+        keep(unit)
     return outcomes

@@ -21,12 +21,13 @@ from .errors import StoreError
 LOCK, HOLDER = ".lock", ".in-use.json"
 
 
-def _tell(line: str) -> None:
+def tell(line: str) -> None:
+    """Say something on the standard error, where it is in nobody's way."""
     print(f"nasarena: {line}", file=sys.stderr, flush=True)
 
 
 @contextmanager
-def held(root: Path, *, wait: bool = True, told: Callable[[str], None] = _tell) -> Iterator[None]:
+def held(root: Path, *, wait: bool = True, told: Callable[[str], None] = tell) -> Iterator[None]:
     """Hold the folder ``root``, which is made if it is not there; who holds it may do so again.
 
     Waits for whoever holds it now and says who that is. Where the file system has no locks, it
@@ -92,7 +93,7 @@ def holder(root: Path) -> str:
         said = json.loads((root / HOLDER).read_text(encoding="utf-8"))
         where = f"process {said['process']} on {said['host']} since {said['since']}"
         return f"{where} ({said['command']})"
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "another process"
 
 

@@ -80,10 +80,10 @@ def open_folder(root: Path, experiment: Experiment) -> dict[str, Any]:
         store.write_manifest(root, made)
         return made
     there = store.manifest(root)
-    joined = _join(root, there, new(experiment))
-    if joined != there:
-        store.write_manifest(root, joined)
-    return joined
+    both = joined(root, there, new(experiment))
+    if both != there:
+        store.write_manifest(root, both)
+    return both
 
 
 def check_free(root: Path) -> None:
@@ -105,7 +105,12 @@ def check_free(root: Path) -> None:
         raise StoreError(f"{root} exists and is not a results folder; choose another --out")
 
 
-def _join(root: Path, there: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+def joined(root: Path | str, there: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The manifest ``there``, at ``root``, with what ``new`` adds.
+
+    Raises:
+        StoreError: if the two cannot be one experiment.
+    """
     old, add = there["experiment"], new["experiment"]
     for key, default in FIXED.items():
         if (was := old.get(key, default)) != add[key]:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from . import experiment as experiments
 from . import record, store
+from .containment import memory_limit
 from .errors import ExperimentError, UnknownName, visible
 from .experiment import Experiment
 from .store import Unit
@@ -75,12 +76,14 @@ def of_folder(root: Path) -> Experiment:
 def run(text: str, experiment: Experiment) -> bool:
     """Run one unit here and print what comes of it; whether it was finished. Writes no file.
 
-    Nothing is caught or put back: what it prints is seen, and a debugger stops where it says.
+    Nothing is put back or kept from the terminal, and a debugger stops where it says. Time-out and
+    limit of memory hold.
     """
     unit = parse(text, experiment)
     (spec,) = (spec for spec in experiment.strategies if spec.label == unit.label)
     try:
-        table = compute(replace(experiment, tasks=(), strategies=()), spec, unit)
+        with memory_limit(experiment.memory):
+            table = compute(replace(experiment, tasks=(), strategies=()), spec, unit)
     except (Exception, SystemExit, KeyboardInterrupt):
         print(visible(traceback.format_exc()), file=sys.stderr, end="")
         print(visible(f"failed: {unit}"), file=sys.stderr)

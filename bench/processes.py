@@ -342,6 +342,10 @@ class LocalProcesses:
             plan.ended(done)
         return done
 
+    def close(self) -> None:
+        """End the processes that were kept."""
+        self._dismiss()
+
     def _dismiss(self) -> None:
         """Let all end in order."""
         for worker in self._crew:

@@ -137,6 +137,34 @@ def _module_from_file(path: Path) -> ModuleType:
     return module
 
 
+def file_place(name: str) -> str | None:
+    """The file of a name of the form ``path/to/file.py:attribute``, as it is written there."""
+    return f"{name.partition('.py:')[0]}.py" if is_file_name(name) else None
+
+
+def shipped(folder: Path, place: str) -> Path:
+    """Where in ``folder`` the copy of a file lies that another machine knows as ``place``."""
+    return folder / hashlib.sha256(place.encode()).hexdigest()[:16] / Path(place).name
+
+
+_shipped: Path | None = None
+
+
+def use_files(folder: Path | None) -> None:
+    """From now on take the users' files from where a cluster's worker keeps them, if it does."""
+    global _shipped
+    if folder != _shipped:
+        _task.cache_clear()  # it holds tasks of the files that were there before
+        _shipped = folder
+
+
+def _path(place: str) -> Path:
+    """The file ``place``, or the copy of it that came from another machine."""
+    if _shipped is not None and (copy := shipped(_shipped, place)).is_file():
+        return copy
+    return Path(place).expanduser().resolve()
+
+
 def load(where: str) -> Any:
     """The object at ``"package.module:attribute"`` or ``"path/to/file.py:attribute"``.
 
@@ -146,7 +174,7 @@ def load(where: str) -> Any:
     place, _, attribute = where.rpartition(":")
     try:
         if place.endswith(".py"):
-            path = Path(place).expanduser().resolve()
+            path = _path(place)
             if not path.is_file():
                 raise NasarenaError(f"{where}: there is no file {path}")
             module = _module_from_file(path)

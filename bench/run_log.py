@@ -207,7 +207,7 @@ class Tail:
         for line in whole.splitlines():
             try:
                 said = json.loads(line)
-            except ValueError:
+            except (ValueError, RecursionError):
                 continue
             if isinstance(said, dict) and "event" in said:
                 yield said

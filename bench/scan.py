@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from . import store, unit_file
 from .errors import StoreError
-from .unit_index import Part, UnitIndex
+from .unit_index import Part as Part
+from .unit_index import UnitIndex
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -78,7 +79,8 @@ def dataset(
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
     form = ds.ParquetFileFormat(default_fragment_scan_options=options)
     system = fs.LocalFileSystem()
-    fragments, schemas = [], {}
+    fragments: list[Any] = []
+    schemas: dict[str, Any] = {}
     for task in filter(keep_tasks, experiment["tasks"]):
         for label in filter(keep_labels, (s["label"] for s in experiment["strategies"])):
             here = (ds.field("task") == task) & (ds.field("strategy") == label)

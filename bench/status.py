@@ -17,7 +17,7 @@ from typing import Any
 from . import run_log, store, unit_status
 from .run_log import Tail
 from .store import Unit
-from .time_left import TimeLeft
+from .time_left import Costs
 from .unit_status import Under
 from .units import block_size
 
@@ -87,6 +87,7 @@ class Status:
         names = ("done", "failed", "running", "missing", "seeds_done", "seeds")
         under = [{**one._asdict(), "unit": one.unit._asdict()} for one in self.under_way]
         return {
+            "time": time.time(),
             "results": self.results,
             "name": self.name,
             "units": {name: self.total(name) for name in names},
@@ -146,7 +147,8 @@ class _Log:
         self._spent = {"seconds": 0.0, "cpu_seconds": 0.0}
         self._last = 0.0
         self._peak = 0
-        self._time_left: TimeLeft | None = None
+        self._left_over: dict[Unit, None] = {}
+        self._costs = Costs()
         self.errors: list[dict[str, Any]] = []
 
     def update(self) -> None:
@@ -185,7 +187,7 @@ class _Log:
             for label, blocks in labels.items()
             for first, last in blocks
         ]
-        self._time_left = TimeLeft(self._planned, event.get("width") or 1)
+        self._left_over = dict.fromkeys(self._planned)
 
     def _unit(self, event: dict[str, Any], *, failed: bool) -> None:
         unit = Unit(*event["unit"])
@@ -194,8 +196,11 @@ class _Log:
         self._spent["seconds"] += event["seconds"]
         self._spent["cpu_seconds"] += event["cpu_seconds"]
         self._peak = max(self._peak, event["peak_memory"])
-        if self._time_left is not None:
-            self._time_left.ended(unit, event["seconds"], failed=failed)
+        self._left_over.pop(unit, None)
+        if failed:
+            self._costs.failed(unit)
+        else:
+            self._costs.ended(unit, event["seconds"])
         if failed:
             said = {"unit": unit._asdict(), "time": event["time"], "error": event["error"]}
             self.errors = [*self.errors, said][-ERRORS:]
@@ -227,13 +232,25 @@ class _Log:
         )
 
     def _left(self, under: Iterable[Under]) -> float | None:
-        if self._time_left is None:
-            return None
+        """Seconds until all units have ended, as `time_left.TimeLeft` judges, but for one thing:
+        what the run under way of a unit has taken already is not waited for again."""
+        begun: dict[Unit, float] = {}
         for one in under:
             seeds, seconds = one.progress.get("seeds", 0), one.progress.get("seconds", 0.0)
             if seeds:
-                self._time_left.saw(one.unit, seeds, seconds)
-        return self._time_left.seconds()
+                self._costs.saw(one.unit, seeds, seconds)
+            begun[one.unit] = max(0.0, time.time() - one.since - seconds)
+        if not self._left_over:
+            return 0.0
+        expected = []
+        for unit in self._left_over:
+            seed = self._costs.of(unit.task, unit.label)
+            whole = self._costs.of_unit(unit)
+            if seed is not None and whole is not None:
+                expected.append(whole - min(begun.get(unit, 0.0), seed))
+        if not expected:
+            return None
+        return max(sum(expected) / (self._head.get("width") or 1), *expected)
 
     def _outcome(self) -> str:
         if self._ended is not None:

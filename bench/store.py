@@ -184,6 +184,27 @@ def write_unit(root: Path, unit: Unit, record: pa.Table) -> None:
         unit_file.write(path, record)
 
 
+def keep_unit(root: Path, unit: Unit, data: bytes) -> None:
+    """Write a finished unit's file as it came from elsewhere, in place of a damaged one."""
+    path = unit_path(root, unit)
+    if path.exists():
+        if damage(path) is None:
+            return
+        set_aside(path)
+    _stays_inside(root, path)
+    write_atomically(path, lambda temporary: _write_bytes(temporary, data))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
+def block_of(name: str) -> tuple[int, int] | None:
+    """First and last seed of the unit in a file of this name; None if it is no unit's."""
+    match = BLOCK.fullmatch(name)
+    return (int(match[1]), int(match[2])) if match else None
+
+
 def unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
     """The finished units of a task and strategy: (first seed, last seed) -> file."""
     from .compaction import superseded

@@ -102,7 +102,7 @@ def _print_units(parts: list[Any], root: Path) -> None:
 
 
 def _print_pairs(pairs: list[dict[str, Any]]) -> None:
-    lines = [("task", "strategy", "units", "files", "seeds", "rows", "MB")]
+    lines: list[tuple[str, ...]] = [("task", "strategy", "units", "files", "seeds", "rows", "MB")]
     lines += [(row["task"], row["strategy"], *_numbers(row)) for row in pairs]
     total = {key: sum(row[key] for row in pairs) for key in _COUNTS}
     if len(pairs) != 1:

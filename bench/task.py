@@ -56,6 +56,12 @@ class Task:
     measured_proxies: Callable[[Search], Mapping[str, Proxy]] | None = None
     """Makes `Problem.proxies` for a run that pays for what they take; None where they are known."""
 
+    reason: Callable[[int], str] | None = None
+    """Why the training at a place failed, empty if it did not; None where no reasons are known."""
+
+    processes: int | None = None
+    """How many processes can be of use at once, if that is not for the number of cores to say."""
+
     def __init__(
         self,
         task_id: str,

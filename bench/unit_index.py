@@ -111,7 +111,7 @@ def _load(path: Path) -> dict[str, list[Any]]:
         found = json.loads(path.read_text(encoding="utf-8"))
         files: dict[str, list[Any]] = found["files"] if found["version"] == _VERSION else {}
         return {name: entry for name, entry in files.items() if len(entry) == 5}
-    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError):
         return {}
 
 

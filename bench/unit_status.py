@@ -125,7 +125,7 @@ def under_way(root: Path) -> list[Under]:
                 float(said["time"]),
                 dict(said.get("progress", {})),
             )
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
         if alive(one.host, one.process, said.get("born")) is not False:
             found.append(one)

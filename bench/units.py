@@ -11,7 +11,7 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
-from . import lane_runner, record, registry, store, unit_status
+from . import failures, lane_runner, record, registry, store, unit_status
 from .containment import UserInterrupt, seed_globals, state_kept
 from .errors import NasarenaError
 from .experiment import FIXED, Experiment, StrategySpec
@@ -24,13 +24,14 @@ class Job(NamedTuple):
     """All that a worker needs to run a unit; ``experiment`` names no tasks and no strategies.
 
     It is small, so that it can travel: the worker opens the task's table itself, memory-mapped
-    from its machine's cache.
+    from its machine's cache. ``files`` is where a cluster's worker keeps the user's own files.
     """
 
     root: Path
     experiment: Experiment
     spec: StrategySpec
     unit: Unit
+    files: Path | None = None
 
 
 def block_size(seeds: int, lanes: bool = False) -> int:
@@ -145,9 +146,15 @@ def facts(experiment: Experiment, spec: StrategySpec, unit: Unit, data: str) -> 
 
 
 def compute(
-    experiment: Experiment, spec: StrategySpec, unit: Unit, watch: Watch | None = None
+    experiment: Experiment,
+    spec: StrategySpec,
+    unit: Unit,
+    watch: Watch | None = None,
+    failed: list[tuple[object, ...]] | None = None,
 ) -> Any:
     """Run a unit and return its record (a ``pyarrow.Table``): a pure function but for thinking.
+
+    ``failed`` takes the trainings that failed, as `failures.of` gives them.
 
     Raises:
         RunFailed: if a run of it fails.
@@ -177,6 +184,8 @@ def compute(
                 noise=experiment.noise,
                 duplicates=experiment.duplicates,
             )
+    if failed is not None:
+        failed += failures.of(task, runs)
     return record.to_table(task, runs, about)
 
 
@@ -192,16 +201,19 @@ def run_unit(job: Job, watch: Watch | None = None, worker: str = "") -> Done:
     """
     watch = watch or Watch()
     used = Usage()
+    registry.use_files(job.files)
     root = job.root.absolute()
+    failed: list[tuple[object, ...]] = []
     try:
         with unit_status.running(job.root, job.unit, worker), state_kept():
-            table = compute(job.experiment, job.spec, job.unit, watch)
+            table = compute(job.experiment, job.spec, job.unit, watch, failed)
     except UserInterrupt:
         raise
     except BaseException as error:
         said = str(error) if isinstance(error, NasarenaError) else repr(error)
         done = Done(job.unit, error=said, traceback=traceback.format_exc(), seed=watch.seed)
     else:
+        failures.write(root, job.unit, failed)
         store.write_unit(root, job.unit, table)
         done = Done(job.unit, len(table))
     return done._replace(worker=worker, **used.so_far())

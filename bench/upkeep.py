@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from . import store, unit_file
+from . import locks, store, unit_file
 from .errors import StoreError
 from .store import Unit
 
@@ -52,8 +52,10 @@ def problem_of(manifest: dict[str, Any], unit: Unit, path: Path) -> str | None:
         return str(error)
 
 
-def set_aside_unsound(root: Path, pairs: Iterable[tuple[str, str]]) -> list[Unsound]:
-    """Set aside what cannot be used of these (task, label); returns what it was.
+def set_aside_unsound(
+    root: Path, pairs: Iterable[tuple[str, str]], told: Callable[[str], None] = locks.tell
+) -> list[Unsound]:
+    """Set aside what cannot be used of these (task, label) and say so; returns what it was.
 
     Raises:
         StoreError: if the folder cannot be written, or a file cannot be read now but may be
@@ -68,7 +70,8 @@ def set_aside_unsound(root: Path, pairs: Iterable[tuple[str, str]]) -> list[Unso
         ]
     for one in found:
         try:
-            store.set_aside(one.path)
+            aside = store.set_aside(one.path)
+            told(f"{one.path}: {one.problem}; it is now {aside.name}, and its unit runs again")
         except OSError as error:
             reason = error.strerror or error
             raise StoreError(f"cannot set {one.path} aside: {reason}") from error

@@ -22,6 +22,7 @@ from pathlib import Path
 from time import monotonic
 from typing import Any, NamedTuple
 
+from .containment import memory_limit
 from .errors import StoreError
 from .units import Job, Watch, run_unit
 from .usage import memory
@@ -135,7 +136,7 @@ def _answer(job: Job, board: Board, name: str) -> dict[str, Any]:
     watch = _BoardWatch(board, known=job.spec.name in _known)
     _known.add(job.spec.name)
     try:
-        with _memory_limit(job.experiment.memory):
+        with memory_limit(job.experiment.memory):
             return {"done": run_unit(job, watch, name)[1:]}
     except StoreError as error:
         return {"store": str(error)}
@@ -172,25 +173,6 @@ def _no_core_files() -> None:
     import resource
 
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-
-
-@contextmanager
-def _memory_limit(mebibytes: float) -> Iterator[None]:
-    """Lets this process take so much address space on top of what it has; 0 is no limit."""
-    if not mebibytes:
-        yield
-        return
-    import resource
-
-    before, most = resource.getrlimit(resource.RLIMIT_AS)
-    wanted = memory("VmSize") + int(mebibytes * 2**20)
-    if most != resource.RLIM_INFINITY:
-        wanted = min(wanted, most)
-    resource.setrlimit(resource.RLIMIT_AS, (wanted, most))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_AS, (before, most))
 
 
 _known: set[str] = set()

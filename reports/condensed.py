@@ -82,7 +82,7 @@ def _condense(block: Block) -> Block:
     keep &= inside
     counts = keep.sum(axis=1)
     places = np.arange(counts.max()) < counts[:, None]
-    kept = {}
+    kept: dict[str, Any] = {}
     for name in _STEPS:
         kept[name] = np.full(places.shape, np.nan)
         kept[name][places] = getattr(block, name)[keep]
@@ -101,7 +101,7 @@ def _joined(parts: list[Block], thinking: Floats) -> Block:
     lengths = np.concatenate([part.lengths for part in parts])
     distinct = sum(round(part.unique * int(part.lengths.sum())) for part in parts)
     width = max(part.finish.shape[1] for part in parts)
-    steps = {}
+    steps: dict[str, Any] = {}
     for name in _STEPS:
         steps[name] = np.full((len(lengths), width), np.nan)
         row = 0

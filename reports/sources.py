@@ -15,8 +15,8 @@ from numpy.typing import NDArray
 
 from ..bench import scan, store
 from ..bench.errors import StoreError
+from ..bench.scan import Part
 from ..bench.store import Unit
-from ..bench.unit_index import Part
 from .condensed import condensed
 from .curves import COLUMNS, Block
 

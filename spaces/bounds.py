@@ -13,7 +13,7 @@ import lzma
 import tomllib
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any, BinaryIO, cast
@@ -84,7 +84,7 @@ class Bounded(io.RawIOBase):
         super().close()
 
 
-def bounded(file: IO[bytes], path: Path) -> io.BufferedReader:
+def bounded(file: Any, path: Path) -> io.BufferedReader:
     """What the unpacking ``file`` reads from ``path``, bounded by the size of ``path``."""
     return io.BufferedReader(Bounded(file, most(path.stat().st_size), str(path)))
 
@@ -105,12 +105,14 @@ def unpacked(path: Path) -> Iterator[BinaryIO]:
             with archive.open(names[0]) as file:
                 yield cast(BinaryIO, file)
         return
-    opened = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}.get(path.suffix)
+    ways: dict[str, Callable[[Path], Any]]
+    ways = {".gz": gzip.open, ".bz2": bz2.open, ".xz": lzma.open}
+    opened = ways.get(path.suffix)
     if opened is None:
         with path.open("rb") as plain:
             yield plain
         return
-    with bounded(cast(BinaryIO, opened(path)), path) as file:
+    with bounded(opened(path), path) as file:
         yield cast(BinaryIO, file)
 
 

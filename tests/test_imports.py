@@ -12,9 +12,12 @@ ALLOWED = {
     "spaces": {"spaces"},
     "bench": {"bench", "spaces"},
     "strategies": {"strategies", "spaces", "bench.strategy", "bench.types", "bench.lanes"},
-    "reports": {"reports", "bench.store", "bench.errors"},
+    "reports": {"reports", "bench.store", "bench.scan", "bench.errors"},
 }
-HEAVY = {"dask", "matplotlib", "optuna", "pandas", "pyarrow", "scipy", "seaborn", "torch"}
+HEAVY = {
+    *("dask", "distributed", "fsspec", "matplotlib", "optuna"),
+    *("pandas", "pyarrow", "scipy", "seaborn", "torch"),
+}
 
 
 def imported(source, room):

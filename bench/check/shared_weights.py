@@ -11,9 +11,9 @@ from collections.abc import Callable
 import numpy as np
 
 from ..live.data import Dataset, Part
+from ..live.devices import pick
 from ..live.objectives import Classification
 from ..live.supernet import Supernets
-from ..live.trainer import pick_device
 from ..live.training import Training
 from ..task import Task
 from ..types import Supernet
@@ -45,7 +45,7 @@ class SmallCells(Task):
     def _supernets(self, search: Search, key: str | None) -> Callable[..., Supernet]:
         from ...spaces.nasbench201_supernet import Supernet as Cells
 
-        training, device = Training(batch=16, device="cpu"), pick_device("cpu")
+        training, device = Training(batch=16, device="cpu"), pick("cpu")
         objective = Classification(made_up(), training, device)
         return Supernets(
             self.space.sizes,

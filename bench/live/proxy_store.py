@@ -12,7 +12,6 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spaces import Arch, SearchSpace
@@ -49,10 +48,11 @@ class ProxyStore:
 
     Args:
         file: one JSON line a value; a line that was cut off is passed over.
-        compute: a value from a proxy's name and a canonical architecture.
+        compute: a value, and the seconds that it took, from a proxy's name and a canonical
+            architecture.
     """
 
-    def __init__(self, file: Path, compute: Callable[[str, Arch], float]) -> None:
+    def __init__(self, file: Path, compute: Callable[[str, Arch], tuple[float, float]]) -> None:
         self._file, self._compute = file, compute
         self._known: dict[tuple[str, Arch], Scored] = {}
         for line in _lines(file):
@@ -66,13 +66,11 @@ class ProxyStore:
         known = self._known.get((name, arch))
         if known is not None:
             return known
-        begin = perf_counter()
-        value = self._compute(name, arch)
-        found = Scored(value, perf_counter() - begin, known=False)
-        self._known[name, arch] = found._replace(known=True)
-        said = {"proxy": name, "arch": arch, "value": value, "seconds": found.seconds}
+        value, seconds = self._compute(name, arch)
+        self._known[name, arch] = Scored(value, seconds)
+        said = {"proxy": name, "arch": arch, "value": value, "seconds": seconds}
         self._append(json.dumps(said))
-        return found
+        return Scored(value, seconds, known=False)
 
     def _append(self, line: str) -> None:
         """One write of a whole line: processes may append at once. Without a place to write to,
@@ -111,16 +109,18 @@ def charged(
     return {name: partial(proxy, name) for name in names(space)}
 
 
-def value_of(name: str, network: Callable[[], Any], batch: Callable[[], Minibatch]) -> float:
+def value_of(name: str, network: Callable[[], Any], batch: Minibatch) -> float:
     """A proxy of a fresh network; NaN where it does not fit into the device's memory."""
     import torch
 
     from .proxies import score
+    from .trainer import out_of_memory
 
-    data = batch()
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(SEED)
         try:
-            return score(name, network().to(data.inputs[0].device), data)
-        except torch.OutOfMemoryError:
+            return score(name, network().to(batch.inputs[0].device), batch)
+        except (MemoryError, RuntimeError) as error:
+            if not out_of_memory(error):
+                raise
             return float("nan")

@@ -23,6 +23,7 @@ from ...spaces import Arch, MissingPackage, SearchSpace
 from ...spaces.cache import folder as cache_folder
 from ..errors import InvalidProposal, UnknownName
 from ..types import Answer, Observation, Problem, Proposal, Query
+from ..unit_status import report_progress
 from . import proxy_store
 from .journal import Journal, Trained
 from .training import METRICS, Training
@@ -85,6 +86,7 @@ class LiveTask:
         proxies = proxy_store.charged(space, lambda: self._proxies)
         self.problem = Problem(space, training.epochs, self.objectives, proxies)
         self._dataset_name = dataset
+        self.asked = 0  # queries of the run under way
         self._root = root
         # Every network met, by canonical spelling: the rows of the table that fills itself.
         self._rows: dict[Arch, int] = {}
@@ -117,9 +119,9 @@ class LiveTask:
 
     @cached_property
     def device(self) -> Any:
-        from .trainer import pick_device
+        from .devices import pick
 
-        return pick_device(self.training.device)
+        return pick(self.training.device)
 
     @cached_property
     def _objective(self) -> Any:
@@ -187,9 +189,15 @@ class LiveTask:
     def _proxies(self) -> proxy_store.ProxyStore:
         return proxy_store.ProxyStore(self.journal.root / "proxies.jsonl", self._proxy)
 
-    def _proxy(self, name: str, arch: Arch) -> float:
+    def _proxy(self, name: str, arch: Arch) -> tuple[float, float]:
+        from .devices import threads, turn
+
         build = partial(self.network, arch, proxy_store.SEED)
-        return proxy_store.value_of(name, build, lambda: self._minibatch)
+        with turn(self.device), threads(self.device, self.training.threads):
+            batch = self._minibatch
+            begin = perf_counter()
+            value = proxy_store.value_of(name, build, batch)
+            return value, perf_counter() - begin
 
     @cached_property
     def _minibatch(self) -> Minibatch:
@@ -221,9 +229,13 @@ class LiveTask:
         return known
 
     def _train(self, known: Trained, epochs: int) -> None:
-        import torch
+        from .devices import threads, turn
 
-        from .trainer import Diverged, OverTime
+        with turn(self.device), threads(self.device, self.training.threads):
+            self._train_now(known, epochs)
+
+    def _train_now(self, known: Trained, epochs: int) -> None:
+        from .trainer import Diverged, OverTime, out_of_memory
 
         begin = perf_counter()
         try:
@@ -234,7 +246,10 @@ class LiveTask:
                 known.test.append(done.test)
                 known.train_loss.append(done.train_loss)
                 known.seconds.append(done.seconds)
-        except (Diverged, OverTime, torch.OutOfMemoryError) as error:
+                self._tell(known, epochs)
+        except (Diverged, OverTime, MemoryError, RuntimeError) as error:
+            if not isinstance(error, (Diverged, OverTime)) and not out_of_memory(error):
+                raise
             known.failed = f"{type(error).__name__}: {error}".splitlines()[0]
             known.failed_after = (known.seconds or [0.0])[-1] + perf_counter() - begin
             self._trainer = None
@@ -245,6 +260,16 @@ class LiveTask:
         if ended:
             loss = self.loss("validation", known, known.epochs)
             self.journal.keep(known, trainer.network.state_dict(), loss)
+
+    def _tell(self, known: Trained, epochs: int) -> None:
+        """How far the training is, for whoever watches."""
+        left = known.seconds[-1] / known.epochs * (epochs - known.epochs)
+        report_progress(
+            query=self.asked,
+            epoch=f"{known.epochs}/{epochs}",
+            loss=known.train_loss[-1],
+            left=f"{left:.0f} s",
+        )
 
     def _resume(self, known: Trained) -> Trainer:
         """The trainer of a training: the last one used, or from its checkpoint, or a new one."""
@@ -326,6 +351,19 @@ class LiveTask:
         network, epoch = np.divmod(rest, len(self.training.epochs))
         return network, epoch, replica
 
+    def reason(self, place: int) -> str:
+        """Why the training at a place failed; empty if it did not."""
+        network, epoch, replica = (int(part[0]) for part in self._parts(np.array([place])))
+        trained = self._trained[network, replica]
+        return trained.failed if trained.epochs < self.training.epochs[epoch] else ""
+
+    @property
+    def processes(self) -> int:
+        """How many processes can train at once here: one a GPU, or one a core."""
+        from .devices import processes
+
+        return processes(self.training.device)
+
     def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
         """(n,) an objective, or ``"test"``, at these places, as losses; inf: failed."""
         found = np.empty(len(numbers))
@@ -390,6 +428,7 @@ class LiveOracle:
         self._task, self._rng, self._duplicates = task, rng, duplicates
         # By network: the training seed in use, and the epochs reached with it.
         self._reached: dict[int, tuple[int, int]] = {}
+        self._asked = 0
 
     def evaluate(self, proposal: Proposal, /) -> Answer:
         """Answer one proposal.
@@ -410,6 +449,8 @@ class LiveOracle:
             )
         if epochs not in levels:
             raise InvalidProposal(f"{task.id} answers at epochs {levels}, asked: {epochs!r}")
+        self._asked += 1
+        task.asked = self._asked
         row = task.row(query.arch)
         replica, before = self._seed(row, query.replica, epochs)
         trained = task.trained(query.arch, replica, epochs)

@@ -27,6 +27,13 @@ class OverTime(RuntimeError):
     """The evaluation took longer than it may."""
 
 
+def out_of_memory(error: BaseException) -> bool:
+    """Whether a network did not fit: torch says so in several ways, by device."""
+    return isinstance(error, (MemoryError, torch.OutOfMemoryError)) or (
+        isinstance(error, RuntimeError) and "can't allocate memory" in str(error)
+    )
+
+
 class Epoch(NamedTuple):
     """What one epoch came to; ``seconds`` since the training began, measuring included."""
 
@@ -48,22 +55,6 @@ class Batches:
         return len(self.inputs)
 
 
-def pick_device(wanted: str) -> torch.device:
-    """The device to train on.
-
-    Raises:
-        RuntimeError: if a GPU is asked for and there is none.
-    """
-    if wanted == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    device = torch.device(wanted)
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise RuntimeError(
-            f"device {wanted!r} is asked for, torch sees no GPU: set device = 'cpu' or 'auto'"
-        )
-    return device
-
-
 def seed_of(*parts: object) -> int:
     """A seed that depends on all parts and on nothing else."""
     return int.from_bytes(hashlib.sha256(repr(parts).encode()).digest()[:7])
@@ -83,6 +74,11 @@ def new_optimizer(network: nn.Module, t: Training) -> torch.optim.Optimizer:
         weight_decay=t.weight_decay,
         foreach=True,
     )
+
+
+def compiled(network: nn.Module, device: torch.device) -> Any:
+    """The network through ``torch.compile``; on CUDA its kernels are launched as one graph."""
+    return torch.compile(network, mode="reduce-overhead" if device.type == "cuda" else "default")
 
 
 class Trainer:
@@ -110,7 +106,7 @@ class Trainer:
         self.network = network.to(device)
         if cuda and objective.images:
             self.network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        self._run = torch.compile(self.network) if training.compile else self.network
+        self._run = compiled(self.network, device) if training.compile else self.network
         self.optimizer = new_optimizer(self.network, training)
         self._amp = cuda
         self.done = 0

@@ -42,7 +42,9 @@ class Training:
         replicas: training seeds that the oracle draws from.
         seconds: limit of one evaluation; beyond it counts as failed.
         device: ``"auto"`` (CUDA where there is one), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
-        compile: whether ``torch.compile`` is applied.
+        compile: whether ``torch.compile`` is applied; it pays from some minutes of training on.
+        threads: of the CPU in each training. With more than one, sums depend on their number, and
+            so do the last bits of every figure.
 
     Raises:
         ExperimentError: if a setting is out of its range.
@@ -64,6 +66,7 @@ class Training:
     seconds: float | None = None
     device: str = "auto"
     compile: bool = False
+    threads: int = 1
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "epochs", tuple(self.epochs))
@@ -77,7 +80,7 @@ class Training:
             )
         if self.optimizer not in ("sgd", "adam"):
             raise ExperimentError(f"optimizer: expected 'sgd' or 'adam', got {self.optimizer!r}")
-        for name in ("batch", "learning_rate", "replicas", "vocabulary", "longest"):
+        for name in ("batch", "learning_rate", "replicas", "vocabulary", "longest", "threads"):
             if not getattr(self, name) > 0:
                 raise ExperimentError(f"{name}: expected more than 0, got {getattr(self, name)!r}")
 

@@ -55,7 +55,7 @@ def read_frame(path: Path, rows: int | None = None) -> pd.DataFrame:
     path.stat()
     try:
         if ".parquet" in path.suffixes:
-            frame = read_parquet(path).to_pandas(ignore_metadata=True)
+            frame: pd.DataFrame = read_parquet(path).to_pandas(ignore_metadata=True)
             frame = frame if rows is None else frame.head(rows)
             frame = frame.apply(lambda column: column.map(str, na_action="ignore").fillna(""))
         else:

@@ -281,3 +281,28 @@ def depends_on_everything(problem, rng):
     here = random.Random(repr(sorted(state.items(), key=str)))
     while True:
         yield problem.space.sample(here)
+
+
+@strategy()
+def slow(problem, rng):
+    while True:
+        time.sleep(0.02)
+        yield problem.space.sample(rng)
+
+
+@strategy()
+def kills_its_parent(problem, rng):
+    yield problem.space.sample(rng)
+    os.kill(os.getppid(), 9)
+    time.sleep(60)
+
+
+@strategy()
+def leaves_a_trace(problem, rng):
+    """Writes when it ran, and for which worker, to the file that the environment names."""
+    begin = time.time()
+    for _ in range(5):
+        time.sleep(0.02)
+        yield problem.space.sample(rng)
+    with open(os.environ["TRACE"], "a") as file:
+        file.write(f"{os.getppid()} {begin} {time.time()}\n")

@@ -118,8 +118,10 @@ TYPES = {
     "seed": pa.int32(),
     "step": pa.int32(),
     "network": pa.int64(),
-    "loss": pa.float64(),
-    "validation": pa.float64(),
+    "epochs": pa.int32(),
+    "replica": pa.int16(),
+    **dict.fromkeys(("loss", "validation", "test", "charged"), pa.float64()),
+    **dict.fromkeys(("start", "finish", "thinking"), pa.float64()),
 }
 WORDS = st.text(min_size=1, max_size=12) | st.sampled_from(
     [

@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import sys
 from contextlib import suppress
 from pathlib import Path
@@ -14,7 +15,7 @@ import pytest
 sys.path.append(str(Path(__file__).parent))
 import toy
 
-from nasarena.bench import entry, experiment, packed, store, vault
+from nasarena.bench import cli, entry, experiment, packed, store, vault
 from nasarena.bench.errors import NasarenaError, StoreError
 from nasarena.bench.executor import execute
 from nasarena.bench.store import Unit
@@ -31,7 +32,10 @@ def manifest(tasks=("t",), labels=("a",)):
 
 
 def table(rows=3):
-    return pa.table({"seed": pa.array(range(rows), pa.int32()), "loss": [0.5] * rows})
+    whole = dict.fromkeys(("step", "network", "epochs", "replica"), [1] * rows)
+    names = ("loss", "validation", "test", "charged", "start", "finish", "thinking")
+    columns = {"seed": list(range(rows)), **whole, **dict.fromkeys(names, [0.5] * rows)}
+    return pa.table({**columns, "arch": [[0, 1]] * rows})
 
 
 # Ways out of the folder.
@@ -249,3 +253,23 @@ def test_a_packed_file_is_read_as_it_was_written(tmp_path):
     there, again = store.read(tmp_path / "results"), store.read(file)
     for name in ("loss", "seed", "validation", "finish"):
         np.testing.assert_array_equal(there[name], again[name])
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["run", "--tasks", "x\x1b[31m\n::error::owned"],
+        ["report", "no\x1b]0;owned\x07"],
+        ["verify", "##[add-path]\u202e"],
+        ["import", "tidy", "no\x9b2J.csv"],
+    ],
+)
+def test_errors_do_not_act_on_a_terminal(words, monkeypatch, capsys, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", ["nasarena", *words])
+    with pytest.raises(SystemExit) as end:
+        cli.main()
+    assert end.value.code == 2
+    said = capsys.readouterr().err
+    assert said.startswith("nasarena: ")
+    assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202e]|##\\[|^\\s*::", said, re.MULTILINE)

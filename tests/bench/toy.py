@@ -112,3 +112,18 @@ class Sampler:
 
 
 BENCHMARK = ToyBenchmark()
+
+
+class LiveTask(Task):
+    """Answers from the toy table, but says that it trains."""
+
+    in_table = False
+
+
+@dataclass
+class LiveBenchmark(ToyBenchmark):
+    def task(self, task_id: str, dataset: str, further: tuple[str, ...]) -> Task:
+        return LiveTask(task_id, self, dataset, further)  # type: ignore[arg-type]
+
+
+LIVE = LiveBenchmark()

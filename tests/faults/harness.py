@@ -7,6 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pyarrow.compute as pc
+
 from nasarena.bench import record, store, vault, vault_upkeep
 
 HERE = Path(__file__).parent
@@ -54,24 +56,30 @@ def kill(process, name):
 
 
 def bits(root):
-    """The fingerprint of each unit, recomputed; every file that looks like one must be one."""
+    """The fingerprint of each run, (label, seed), recomputed, in whatever blocks they lie.
+
+    Every file that looks like a unit must be one.
+    """
     found = {}
     for path in sorted(root.glob("runs/**/*.parquet")):
         table = store.read_unit(path)
-        found[path.name, path.parent.name] = record.fingerprint(table)
         assert record.about(table)["fingerprint"] == record.fingerprint(table)
+        for seed in table["seed"].unique().to_pylist():
+            run = table.filter(pc.equal(table["seed"], seed))
+            assert (path.parent.name, seed) not in found
+            found[path.parent.name, seed] = record.fingerprint(run)
     return found
 
 
 def manifest(root):
-    """The manifest but for the time."""
-    return {**store.manifest(root), "created": None}
+    """The manifest but for the time, and the commit, which may change while tests run."""
+    return {**store.manifest(root), "created": None, "git": None}
 
 
 def check(root, own_vault, whole):
     """Nothing is half-written, and what is finished has the bits of an undisturbed run.
 
-    Returns the units that are there: (file, label) -> fingerprint.
+    Returns the runs that are there: (label, seed) -> fingerprint.
     """
     if (root / "manifest.json").exists():
         store.manifest(root)
@@ -88,6 +96,11 @@ def check(root, own_vault, whole):
     for found in vault_upkeep.entries([vault.Folder(own_vault)]):
         assert found.about is not None, found.problem
     return there
+
+
+def lines(trace):
+    """How often a file was begun or in its place, from a trace."""
+    return max(0, trace.read_bytes().count(b"\n") - 1) if trace.exists() else 0
 
 
 def where(trace):

@@ -1,7 +1,9 @@
 """A damaged store is noticed, named, and re-run or refused: never silently used."""
 
+import io
 import json
 import shutil
+from contextlib import redirect_stderr
 from random import Random
 
 import harness
@@ -131,9 +133,12 @@ def test_a_file_that_is_cut_off(root, kept):
 
 
 def rerun(root, path, count=1):
-    """The same run again sets the file aside and comes to the same bits."""
-    there = path.read_bytes()
-    done = execute(root, plan(), processes=1)
+    """The same run again says so, sets the file aside and comes to the same bits."""
+    there, said = path.read_bytes(), io.StringIO()
+    with redirect_stderr(said):
+        done = execute(root, plan(), processes=1)
+    assert said.getvalue().startswith(f"nasarena: {path}: ")
+    assert f"; it is now {path.name}.damaged-1, and its unit runs again\n" in said.getvalue()
     assert [unit.error for unit in done] == [None] * count
     assert path.with_name(f"{path.name}.damaged-1").read_bytes() == there
     assert len(store.read(root)) == 10 * 8

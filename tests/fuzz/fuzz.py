@@ -28,7 +28,7 @@ from shutil import rmtree
 
 HERE = Path(__file__).parent
 CORPUS = HERE / "corpus"
-SLOW, MEGABYTES, LONGEST = 10, 2048, 1 << 14
+SLOW, MEGABYTES, LONGEST = 30, 2048, 1 << 14
 _INSTRUMENTED = ("nasarena.bench", "nasarena.spaces", "nasarena.reports", "tomllib", "json")
 
 

@@ -25,7 +25,7 @@ import pyarrow.parquet as pq
 sys.path.append(str(Path(__file__).parent))
 import readers
 
-from nasarena.bench import entry, record, strategy
+from nasarena.bench import entry, record, strategy, unit_file
 from nasarena.bench.runner import Budget, run_seed
 from nasarena.spaces import nasbench101, nasbench201
 from nasarena.spaces.formats.nasbench101 import masked_crc
@@ -49,7 +49,11 @@ def seeds() -> dict[str, list[bytes]]:
             b"[budget]\nqueries = 5\nseconds = 1.5\n"
         ],
         "manifest": [_json(readers.plain_manifest())],
-        "unit": [_parquet(unit)],
+        "unit": [_parquet(unit), unit_file.sealed_bytes(unit)],
+        "beside-units": [
+            _json({"version": 1, "files": {}}) + b"\n",
+            _json({"event": "start"}) + b"\n",
+        ],
         "packed": [_parquet(_packed(unit))],
         "vault-entry": [entry.pack(readers.task(), unit, _about())],
         "vault-index": [
@@ -120,6 +124,8 @@ def _unit() -> pa.Table:
     task = readers.task()
     made = strategy(family="test")(_sampler)
     runs = {seed: run_seed(task, made, {}, seed, Budget(queries=3)) for seed in (0, 1)}
+    for run in runs.values():
+        run.thinking = [0.0] * len(run)  # measured: the files would differ each time
     return record.to_table(task, runs, {"task": task.id})
 
 

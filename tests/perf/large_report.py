@@ -70,8 +70,11 @@ def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
     store.write_manifest(root, plan)
 
 
-def rows(unit: Unit, queries: int, speed: float) -> pa.Table:
-    """The record of some runs of one strategy: the same at every call."""
+def rows(unit: Unit, queries: int, speed: float, data: str = FACTS["hash"]) -> pa.Table:
+    """The record of some runs of one strategy: the same at every call.
+
+    ``data`` is the hash of the table that it says it was made on.
+    """
     seeds = range(unit.first, unit.last + 1)
     rng = np.random.default_rng(zlib.crc32(str(unit).encode()))
     n = len(seeds) * queries
@@ -95,7 +98,7 @@ def rows(unit: Unit, queries: int, speed: float) -> pa.Table:
         "charged": cost,
         "thinking": rng.exponential(1e-5, n),
     }
-    about = {"task": unit.task, "label": unit.label, "data": FACTS["hash"]}
+    about = {"task": unit.task, "label": unit.label, "data": data}
     return record.described(pa.table(columns), about)
 
 

@@ -11,9 +11,10 @@ from pathlib import Path
 from time import perf_counter
 
 from large_report import rows
+from memory import measure
 
 from nasarena.bench import experiment as experiments
-from nasarena.bench import manifest, store
+from nasarena.bench import manifest, registry, store
 from nasarena.bench.store import Unit
 
 TASKS = ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench-graph/cora")
@@ -39,10 +40,11 @@ def make(root: Path) -> None:
     """The store, every unit of it finished."""
     experiment = plan()
     for task in experiment.tasks:
+        data = registry.task(task).hash
         for spec in experiment.strategies:
             for first in range(0, experiment.seeds, SEEDS):
                 unit = Unit(task, spec.label, first, first + SEEDS - 1)
-                store.write_unit(root, unit, rows(unit, QUERIES, 1.0))
+                store.write_unit(root, unit, rows(unit, QUERIES, 1.0, data))
     store.write_manifest(root, manifest.new(experiment))
 
 
@@ -69,12 +71,9 @@ def main(root: Path) -> None:
         "finding that nothing is missing": [sys.executable, "-c", RESUME, str(root)],
     }
     for what, words in commands.items():
+        (root / ".index.json").unlink(missing_ok=True)
         for turn in ("first", "again"):
-            if turn == "first":
-                (root / ".index.json").unlink(missing_ok=True)
-            begin = perf_counter()
-            subprocess.run(words, check=True, stdout=subprocess.DEVNULL)
-            print(f"{what}, {turn}: {perf_counter() - begin:.2f} s")
+            print(f"{what}, {turn}: {measure(words, stdout=subprocess.DEVNULL)}", flush=True)
 
 
 if __name__ == "__main__":

@@ -160,7 +160,7 @@ def test_a_cell_without_a_way_through_has_defined_proxies(tmp_path):
 
 def test_values_are_computed_once_and_kept(tmp_path):
     asked = []
-    store = ProxyStore(tmp_path / "p.jsonl", lambda name, arch: asked.append(arch) or 2.0)
+    store = ProxyStore(tmp_path / "p.jsonl", lambda name, arch: asked.append(arch) or (2.0, 0.1))
     assert not store.get("snip", (1, 2)).known and store.get("snip", (1, 2)).known
     with (tmp_path / "p.jsonl").open("a") as file:
         file.write('{"proxy": "cut o')

@@ -10,8 +10,13 @@ torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
 from nasarena.bench import Query, record, registry  # noqa: E402
-from nasarena.bench.errors import ExperimentError, InvalidProposal, StoreError  # noqa: E402
-from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, trainer  # noqa: E402
+from nasarena.bench.errors import (  # noqa: E402
+    ExperimentError,
+    InvalidProposal,
+    NasarenaError,
+    StoreError,
+)
+from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, devices, trainer  # noqa: E402
 from nasarena.bench.runner import Budget, run_seed  # noqa: E402
 from nasarena.spaces import growing  # noqa: E402
 
@@ -150,8 +155,8 @@ def test_a_full_disk_is_named_and_what_was_there_stays(tmp_path, monkeypatch):
 def test_a_gpu_that_is_not_there():
     if torch.cuda.is_available():
         pytest.skip("there is one")
-    with pytest.raises(RuntimeError, match="torch sees no GPU: set device = 'cpu' or 'auto'"):
-        trainer.pick_device("cuda")
+    with pytest.raises(NasarenaError, match="torch sees no GPU: set device = 'cpu' or 'auto'"):
+        devices.pick("cuda")
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,30 @@
+"""A run whose workers are jobs of PBS, as many as there is work for.
+
+    pip install "nasarena[dask]" dask-jobqueue
+    python pbs.py experiment.toml --out results
+
+The script itself stays on the login node, or runs in a small job of its own. Jobs that end, or
+are preempted, lose nothing: their units run again elsewhere.
+"""
+
+import subprocess
+import sys
+
+from dask_jobqueue import PBSCluster
+
+cluster = PBSCluster(
+    queue="normal",
+    account="my-project",
+    resource_spec="select=1:ncpus=32:mem=64gb",
+    walltime="08:00:00",
+    cores=32,  # units at once in a job
+    processes=1,
+    memory="64GB",
+    interface="ib0",  # the network that the nodes share, not one that the world sees
+    local_directory="/tmp",
+    job_script_prologue=["export OMP_NUM_THREADS=1"],
+    scheduler_options={"interface": "ib0", "dashboard": False},
+)
+cluster.adapt(minimum_jobs=1, maximum_jobs=30)
+run = ["nasarena", "run", *sys.argv[1:], "--executor", "dask"]
+sys.exit(subprocess.call([*run, "--scheduler", cluster.scheduler_address]))
