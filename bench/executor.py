@@ -108,11 +108,12 @@ def execute(
     ``executor`` says where; if none is given, so many local ``processes``, by default as many as
     there are cores, or GPUs where a task trains on them. ``started`` is told which units are to
     run and how many at a time (None: not known), ``saw`` how far local processes are with a unit
-    (see `LocalProcesses`), ``finished`` what became of each. A unit that fails does not stop the others; why it did and how to run it
-    alone is kept under ``errors/``. What ``vault`` knows is not run; what was run is kept there.
-    What lies at the ``mirror`` is fetched, not run; what was run is put there, or was by its
-    worker: then it is fetched at the end. Files that are damaged or do not belong where they lie
-    are set aside and run again. One run holds the folder, another one waits for it.
+    (see `LocalProcesses`), ``finished`` what became of each. A unit that fails does not stop the
+    others; why it did and how to run it alone is kept under ``errors/``. What ``vault`` knows is
+    not run; what was run is kept there. What lies at the ``mirror`` is fetched, not run; what was
+    run is put there, or was by its worker: then it is fetched at the end. Files that are damaged
+    or do not belong where they lie are set aside and run again. One run holds the folder, another
+    one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;
