@@ -8,21 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
-from .errors import NasarenaError, json_text
+from .cli_options import JsonOption, print_json
+from .errors import NasarenaError
 
 app = typer.Typer(
     help="Import benchmark files and tables of your own, and look after them.",
     no_args_is_help=True,
     rich_markup_mode="rich",
 )
-
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-def print_json(data: Any) -> None:
-    """Print plain data, for programs."""
-
-    print(json_text(data))
 
 
 def _size(count: int) -> str:

@@ -9,11 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_options import JsonOption
+
 
 def doctor(
     results: Annotated[Path, typer.Argument(help="A results folder.")],
     mend: Annotated[bool, typer.Option("--mend", help="Mend what can be mended.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Say what is wrong with a results folder, and mend it. Every byte of every unit is checked.
 

@@ -50,6 +50,15 @@ class Experiment:
     memory: float = 0.0
     lanes: bool = False
 
+    def as_file(self) -> dict[str, Any]:
+        """The experiment as an experiment file would hold it: `parse` makes it again."""
+        plain = self.to_json()
+        plain["budget"] = {k: v for k, v in plain["budget"].items() if v is not None}
+        plain["strategies"] = [
+            {**s["settings"], "name": s["name"], "label": s["label"]} for s in plain["strategies"]
+        ]
+        return plain
+
     def to_json(self) -> dict[str, Any]:
         """The experiment as plain lists and dictionaries."""
         plain = asdict(self)

@@ -13,11 +13,8 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_options import JsonOption, split
 from .errors import StoreError, json_text, visible
-
-
-def _words(text: str) -> list[str]:
-    return [part.strip() for part in text.split(",") if part.strip()]
 
 
 def gate(
@@ -63,7 +60,7 @@ def gate(
         str, typer.Option("--format", help="Any of md,json,junit,gitlab,html.")
     ] = "md,json,junit,gitlab,html",
     processes: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Did anything get worse? Compare results with a baseline, paired by seed.
 
@@ -80,7 +77,7 @@ def gate(
     from . import registry
 
     reports = registry.load_module(registry.GATE)
-    fail = reports.verdicts(_words(fail_on))
+    fail = reports.verdicts(split(fail_on) or [])
     if (speed is None) != (speed_baseline is None):
         raise StoreError("--speed and --speed-baseline: one needs the other")
     words: dict[str, Any] = {
@@ -88,7 +85,7 @@ def gate(
         "power": power,
         "margins": margin or [],
         "targets": target or [],
-        "metrics": tuple(_words(metrics)),
+        "metrics": tuple(split(metrics) or ()),
         "column": on,
         "common_seeds": common_seeds,
     }
@@ -102,7 +99,7 @@ def gate(
             if run:
                 failed = _fill(folder, baseline, processes)
             outcome = reports.compare(baseline, folder, **words)
-        files = reports.write(outcome, out, _words(formats), fail)
+        files = reports.write(outcome, out, split(formats) or [], fail)
     _show(reports, outcome, fail, files, as_json)
     if failed or outcome.gate.fails(fail):
         raise typer.Exit(1)
@@ -199,7 +196,7 @@ def drift(
     alpha: Annotated[float, typer.Option(help="Chance of any false alarm.")] = 0.05,
     out: Annotated[Path, typer.Option(help="Folder for results and files.")] = Path("drift"),
     processes: Annotated[int | None, typer.Option(min=1, help="Local processes.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """What does another version of a package change? Exit code 1: something got worse.
 
@@ -215,7 +212,7 @@ def drift(
     words: dict[str, Any] = {"alpha": alpha, "margins": margin or []}
     reports.parse_options(**words)
     drifts.check(before, after)
-    plain = {"tasks": _words(tasks), "strategies": _words(strategies), "seeds": seeds}
+    plain = {"tasks": split(tasks), "strategies": split(strategies), "seeds": seeds}
     folders = [out / drifts.folder_name(requirement) for requirement in (before, after)]
     with tempfile.TemporaryDirectory(prefix="nasarena-drift-") as name:
         file = experiment or _experiment_file(Path(name), plain | {"budget": {"queries": queries}})

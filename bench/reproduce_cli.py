@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from .data_cli import JsonOption, print_json, progress_bar
+from .cli_options import JsonOption, print_json
+from .data_cli import progress_bar
 
 if TYPE_CHECKING:
     from .reproduce import Verdict

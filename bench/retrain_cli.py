@@ -10,7 +10,7 @@ from urllib.parse import quote
 
 import typer
 
-from .data_cli import JsonOption, print_json
+from .cli_options import JsonOption, print_json
 from .errors import StoreError
 
 

@@ -9,23 +9,19 @@ from typing import Annotated, Any
 
 import typer
 
+from .cli_options import JsonOption, split
 from .errors import StoreError
 
 app = typer.Typer(help="Look into, thin out and tidy results folders, also big ones.")
 
 Results = Annotated[Path, typer.Argument(help="A results folder.")]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
-
-
-def _words(text: str | None) -> list[str] | None:
-    return None if text is None else [part.strip() for part in text.split(",") if part.strip()]
 
 
 @app.command("list")
 def list_(
     results: Results,
     units: Annotated[bool, typer.Option("--units", help="Every unit, not only totals.")] = False,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """How many units, files, runs and rows a results folder holds of each task and strategy.
 
@@ -127,7 +123,7 @@ def compact(
     rows: Annotated[
         int | None, typer.Option(min=1, help="Rows of a file at most; 1,048,576 if not given.")
     ] = None,
-    as_json: Json = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Join each task and strategy's small unit files into few large ones. Keeps every bit.
 
@@ -177,9 +173,7 @@ def filter_(
     """
     from . import scan
 
-    schema, batches = scan.filtered(
-        results, where, _words(columns), _words(tasks), _words(strategies)
-    )
+    schema, batches = scan.filtered(results, where, split(columns), split(tasks), split(strategies))
     if out is None:
         print(f"{sum(batch.num_rows for batch in batches):,} rows")
         return

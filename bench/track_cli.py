@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from .cli_options import JsonOption
 from .errors import json_text
 
 app = typer.Typer(help="Keep results' history and see where it changed.", no_args_is_help=True)
@@ -52,7 +53,7 @@ def show(
     tasks: Annotated[str, typer.Option(help="Ids or patterns, separated by commas.")] = "*",
     strategies: Annotated[str, typer.Option(help="Names or patterns.")] = "*",
     metrics: Annotated[str, typer.Option(help="Names or patterns.")] = "*",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")] = False,
+    as_json: JsonOption = False,
 ) -> None:
     """Show trends and where they changed.
 

@@ -1,11 +1,14 @@
 import json
+import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from nasarena.bench import cli, store
+from nasarena.bench import cli, exchange_cli, store
 
 HERE = Path(__file__).parent
 TASK = f"{HERE}/toy.py:BENCHMARK/a"
@@ -225,4 +228,23 @@ def test_a_table_is_imported_with_its_metric_and_optimum(nasarena, tmp_path):
 def test_every_format_is_on_the_command_line():
     from nasarena.reports.exchange import FORMATS
 
-    assert [kind.value for kind in cli.Format] == list(FORMATS)
+    assert [kind.value for kind in exchange_cli.Format] == list(FORMATS)
+
+
+def test_ctrl_c_says_what_is_kept(tmp_path):
+    """A terminal interrupts all processes of a command, as here."""
+    words = ["run", "--tasks", TASK, "--strategies", f"{HERE}/plugins.py:slow", "--no-report"]
+    words += ["--seeds", "500", "--queries", "5", "--out", tmp_path / "out"]
+    running = subprocess.Popen(
+        [sys.executable, "-m", "nasarena.bench.cli", *words, "--processes", "1", "--no-vault"],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    while not list(tmp_path.glob("out/runs/**/*.parquet")):
+        assert running.poll() is None
+        time.sleep(0.05)
+    os.killpg(running.pid, signal.SIGINT)
+    _, said = running.communicate(timeout=60)
+    assert said == "nasarena: interrupted; what was finished is kept\n"
+    assert running.returncode == 130

@@ -112,7 +112,6 @@ def test_a_file_of_the_users_own(tmp_path):
 
 
 def test_an_experiment_survives_its_json(tmp_path):
-    from nasarena.bench.cli import _as_file
 
     made = load(tmp_path, GOOD)
-    assert experiments.parse(_as_file(made)) == made
+    assert experiments.parse(made.as_file()) == made

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from .cli_options import JsonOption, split
 from .errors import json_text, visible
 
 if TYPE_CHECKING:
@@ -19,15 +20,9 @@ app = typer.Typer(
     no_args_is_help=True,
 )
 
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 PlaceArgument = Annotated[
     str | None, typer.Argument(help="A folder or URL; all known places if not given.")
 ]
-
-
-def patterns(text: str | None) -> list[str]:
-    """The parts of a list separated by commas."""
-    return [part.strip() for part in (text or "").split(",") if part.strip()]
 
 
 def _places(where: str | None) -> tuple[Vault, list[Place]]:
@@ -138,7 +133,7 @@ def export_(
 
     known, places = _places(None)
     there, left_out = vault_upkeep.copy(
-        places, vault.Folder(folder), patterns(tasks), patterns(strategies), own=known.own
+        places, vault.Folder(folder), split(tasks) or [], split(strategies) or [], own=known.own
     )
     _left_out(left_out)
     print(f"{there} entries in {folder}")
