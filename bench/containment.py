@@ -72,7 +72,12 @@ def _environment(before: dict[str, str]) -> None:
 
 def _attributes(thing: Any, *names: str) -> Callable[[], object]:
     before = {name: getattr(thing, name) for name in names}
-    return lambda: [setattr(thing, name, value) for name, value in before.items()]
+
+    def put_back() -> None:
+        for name, value in before.items():
+            setattr(thing, name, value)
+
+    return put_back
 
 
 def _collector(enabled: bool, threshold: tuple[int, ...]) -> None:

@@ -111,9 +111,9 @@ def execute(
     (see `LocalProcesses`), ``finished`` what became of each. A unit that fails does not stop the
     others; why it did and how to run it alone is kept under ``errors/``. What ``vault`` knows is
     not run; what was run is kept there. What lies at the ``mirror`` is fetched, not run; what was
-    run is put there, or was by its worker: then it is fetched at the end. Files that are damaged or
-    do not belong where they lie are set aside and run again. One run holds the folder, another one
-    waits for it.
+    run is put there, or was by its worker: then it is fetched at the end. Files that are damaged
+    or do not belong where they lie are set aside and run again. One run holds the folder, another
+    one waits for it.
 
     Raises:
         StoreError: if the folder cannot be used or written (a full disk stops everything;

@@ -198,7 +198,7 @@ class _Log:
         self._peak = max(self._peak, event["peak_memory"])
         self._left_over.pop(unit, None)
         if failed:
-            self._costs.failed(unit)
+            self._costs.failed(unit, event["seconds"])
         else:
             self._costs.ended(unit, event["seconds"])
         if failed:

@@ -127,6 +127,7 @@ BENCHMARK = LiveBenchmark(
             "mnist5k", training=replace(_MNIST, epochs=(3, 9, 27), augment=True)
         ),
         "digits-cells": LiveSetup("digits", space="nasarena.spaces.nasbench201:SPACE"),
+        "nasbench201-digits": LiveSetup("digits", table="nasbench201/cifar10"),
         "tweets": LiveSetup("tweets", training=_TEXT),
         "tweets-large": LiveSetup("tweets", training=_LARGE_TEXT),
         "reviews": LiveSetup("reviews", training=_TEXT),

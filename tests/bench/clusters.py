@@ -81,6 +81,10 @@ class Cluster:
         given = ("--no-nanny", "--no-dashboard", "--nthreads", "1", *place, *words)
         return self._start("worker", self.address, *given, **env)
 
+    def wait_for_workers(self, count):
+        """Until so many have ever joined."""
+        until(lambda: self.logs().count("Registered to") >= count)
+
     def logs(self):
         return "\n".join(path.read_text() for path in sorted(self.folder.glob("log-*")))
 

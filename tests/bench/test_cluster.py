@@ -96,7 +96,7 @@ def test_workers_killed_at_random_moments(tmp_path, cluster, undisturbed):
 
 def test_a_worker_that_hangs_is_given_up(tmp_path, cluster, undisturbed):
     hung = cluster.start_worker()
-    until(lambda: "Registered to" in cluster.logs())
+    cluster.wait_for_workers(1)
     stopped = []
 
     def stop(ended):
@@ -115,6 +115,7 @@ def test_a_worker_that_hangs_is_given_up(tmp_path, cluster, undisturbed):
 def test_a_slow_worker_is_waited_for_and_gets_less(tmp_path, cluster, undisturbed):
     slow = cluster.start_worker()
     cluster.start_worker()
+    cluster.wait_for_workers(2)
 
     def hinder(ended):
         """Let it run a fifth of the time."""
@@ -151,7 +152,7 @@ def test_a_scheduler_that_is_restarted(tmp_path, cluster, undisturbed, away):
 
 def test_a_scheduler_that_does_not_come_back_is_named(tmp_path, cluster):
     cluster.start_worker()
-    until(lambda: "Registered to" in cluster.logs())
+    cluster.wait_for_workers(1)
 
     def stop(ended):
         until(lambda: ended)
@@ -183,7 +184,7 @@ def test_one_live_evaluation_a_gpu(tmp_path, cluster):
     trace = {"TRACE": str(tmp_path / "trace")}
     cluster.start_worker(**trace)
     gpu = cluster.start_worker("--nthreads", "4", "--resources", "GPU=1", **trace)
-    until(lambda: cluster.logs().count("Registered to") == 2)
+    cluster.wait_for_workers(2)
     live = f"{HERE}/toy.py:LIVE/a"
     experiment = plan("leaves_a_trace", tasks=[live], seeds=20)
     outcomes = execute(tmp_path / "run", experiment, executor=DaskCluster(cluster.address))
@@ -208,7 +209,7 @@ def test_a_worker_without_the_table_gets_no_units(tmp_path, cluster, library):
     with pytest.raises(ClusterError, match=r"it has not the table of mine/.*NASARENA_DATA"):
         execute(tmp_path / "run", experiment, executor=DaskCluster(cluster.address))
     cluster.start_worker()
-    until(lambda: cluster.logs().count("Registered to") == 2)
+    cluster.wait_for_workers(2)
     outcomes = execute(tmp_path / "run", experiment, executor=DaskCluster(cluster.address))
     assert [done.error for done in outcomes] == [None] * 2
 
@@ -264,6 +265,7 @@ def bucket(monkeypatch):
 def test_workers_write_to_s3(tmp_path, undisturbed, bucket, cluster):
     victim = cluster.start_worker()
     cluster.start_worker()
+    cluster.wait_for_workers(2)
 
     def kill(ended):
         until(lambda: ended and busy(victim))

@@ -52,6 +52,7 @@ def test_a_worker_that_is_killed_in_the_middle_of_a_unit_loses_nothing(tmp_path)
     ended = []
     with Cluster(tmp_path) as cluster:
         victim, _ = cluster.start_worker(), cluster.start_worker()
+        cluster.wait_for_workers(2)
 
         def kill():
             until(lambda: busy(victim) and ended)

@@ -2,11 +2,11 @@
 
     python tests/perf/two_cores.py [ROUNDS]
 
-Runs ``nasarena run`` with one process and with two in turn, everything anew, and prints the ratio
-real times. On a machine that has other work the real times say little. So the processor time is
-printed too, of the command and of its busiest worker, and the ratio that follows from it: what one
-process takes over the longest chain that remains with two, which is what the command does by itself
-and what its busiest worker does. It leaves out waiting for the disk and for each other.
+Runs the default experiment with one process and with two in turn, everything anew, and prints the
+ratio of real times. On a machine that has other work this says little. So a second one is printed,
+of processor times within the run of two: all work that one process would do (what the command does
+by itself, one start of a worker, all units) over the longest chain that is left with two (the same,
+and the units of the busiest worker). It leaves out waiting for the disk and for each other.
 """
 
 import json
@@ -50,13 +50,11 @@ def run(processes):
     return took
 
 
-def chain(took):
-    """Processor seconds of the longest chain: the command's own, and its busiest worker's."""
-    workers = took["units"]
-    if took["children"] < max(workers.values()):  # this process was the worker
-        return took["own"]
-    start = (took["children"] - sum(workers.values())) / len(workers)
-    return took["own"] + start + max(workers.values())
+def by_processor_times(two):
+    """The ratio that the processor times of a run of two processes give."""
+    units = two["units"].values()
+    start = (two["children"] - sum(units)) / len(units)
+    return (two["own"] + start + sum(units)) / (two["own"] + start + max(units))
 
 
 def main():
@@ -65,7 +63,7 @@ def main():
     for _ in range(rounds):
         one, two = run(1), run(2)
         real.append(one["real"] / two["real"])
-        processor.append(chain(one) / chain(two))
+        processor.append(by_processor_times(two))
         for name, took in (("one", one), ("two", two)):
             units = ", ".join(f"{seconds:.1f}" for seconds in took["units"].values())
             print(
