@@ -9,7 +9,7 @@ from typing import Any
 
 from rich.console import Console
 
-from . import only
+from . import failures, only, unit_status
 from .errors import visible
 from .store import Unit
 from .time_left import TimeLeft
@@ -20,7 +20,8 @@ class Progress:
     """Follows a run whose results lie in ``out``. On a terminal a bar with the time left; else
     silent until the summary. Failures are told at once.
 
-    The bar moves when a unit has ended; finished and failed ones are counted apart.
+    The bar moves when a unit has ended; finished and failed ones are counted apart. Beside it
+    stands where live trainings are, in this process or in others of this machine.
     """
 
     def __init__(self, out: Path, *, quiet: bool = False) -> None:
@@ -56,6 +57,7 @@ class Progress:
             progress.BarColumn(),
             progress.TextColumn("{task.fields[finished]}/{task.total} units,"),
             progress.TextColumn("{task.fields[failed]}{task.fields[left]}"),
+            _trainings(self._out),
             console=self._console,
             redirect_stdout=False,
             redirect_stderr=False,
@@ -117,8 +119,36 @@ class Progress:
         print(f"results: {out}")
         if page is not None:
             print(f"report:  {page}")
+        if trainings := failures.count(out):
+            print(f"{trainings:,} trainings failed; reasons: {out / 'failures'}", file=sys.stderr)
         if failed:
             print(f"{len(failed)} units failed; tracebacks: {out / 'errors'}", file=sys.stderr)
+
+
+def _trainings(results: Path) -> Any:
+    """A column that says how far live trainings are; it looks once a second."""
+    from rich.progress import ProgressColumn
+    from rich.text import Text
+
+    class Trainings(ProgressColumn):
+        max_refresh = 1.0
+
+        def render(self, task: Any) -> Text:
+            return Text("; ".join(under_way(results)))
+
+    return Trainings()
+
+
+def under_way(results: Path) -> list[str]:
+    """A line for each live training that a worker is at: query, epoch, loss, time left."""
+    lines = []
+    for one in unit_status.under_way(results):
+        said = one.progress
+        if "epoch" in said:
+            loss = f"{said['loss']:.3g}" if isinstance(said.get("loss"), float) else "?"
+            words = f"query {said.get('query')}, epoch {said['epoch']}, loss {loss}"
+            lines.append(visible(f"{words}, {said.get('left', '?')} left"))
+    return lines
 
 
 def _duration(seconds: float) -> str:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 
 import pytest
 
@@ -9,7 +10,15 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import cli, experiment, failures, registry, store, unit_status  # noqa: E402
+from nasarena.bench import (  # noqa: E402
+    cli,
+    experiment,
+    failures,
+    progress,
+    registry,
+    store,
+    unit_status,
+)
 from nasarena.bench.executor import ThisProcess, execute  # noqa: E402
 from nasarena.bench.live import journal, trainer  # noqa: E402
 
@@ -168,6 +177,21 @@ def test_how_far_a_training_is_can_be_seen(tmp_path, declared, monkeypatch):
     trainings = [(s["query"], s["epoch"]) for s in seen if "epoch" in s]
     assert trainings[:4] == [(1, "1/2"), (1, "2/2"), (2, "1/2"), (2, "2/2")]
     assert all(s["loss"] > 0 and s["left"].endswith(" s") for s in seen if "epoch" in s)
+
+
+def test_a_terminal_shows_query_epoch_loss_and_time_left(tmp_path, declared, monkeypatch):
+    shown, write = [], unit_status._write
+
+    def keep():
+        write()
+        shown.append(progress.under_way(tmp_path / "results"))
+
+    monkeypatch.setattr(unit_status, "EVERY", 0.0)
+    monkeypatch.setattr(unit_status, "_write", keep)
+    run(tmp_path, declared(queries=1))
+    (line,) = shown[-2]
+    assert re.fullmatch(r"query 1, epoch 2/2, loss \d\.?\d*, 0 s left", line)
+    assert progress.under_way(tmp_path / "results") == []
 
 
 def test_compiling_is_torchs(monkeypatch):
