@@ -47,6 +47,10 @@ VaultOption = Annotated[
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
 
 
+INTERRUPTED = 130
+"""The exit code of what Ctrl-C ended, as shells have it."""
+
+
 def main() -> None:
     """The entry point: explains what cannot be done in one line and exits with 2."""
     try:
@@ -54,9 +58,10 @@ def main() -> None:
     except (NasarenaError, ImportError, OSError, UnpicklingError) as error:
         print(f"nasarena: {visible(str(error))}", file=sys.stderr)
         sys.exit(2)
-    except KeyboardInterrupt:
-        print("nasarena: interrupted; what was finished is kept", file=sys.stderr)
-        sys.exit(130)
+    except SystemExit as ended:
+        if ended.code == INTERRUPTED:  # typer makes of Ctrl-C an exit without a word
+            print("nasarena: interrupted; what was finished is kept", file=sys.stderr)
+        raise
 
 
 def _print_json(data: Any) -> None:

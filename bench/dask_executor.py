@@ -9,7 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any
@@ -72,7 +72,7 @@ class DaskCluster:
         self._processes = processes or os.cpu_count() or 1
         self._patience = patience
 
-    def run(self, jobs: list[Job], /) -> Iterator[Done]:
+    def run(self, jobs: list[Job], /) -> Generator[Done, None, None]:
         """Run all jobs; see `bench.executor.Executor`.
 
         Raises:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 class Executor(Protocol):
     """Where units are run: in this process, in local processes, on a cluster."""
 
-    def run(self, jobs: list[Job], /) -> Iterator[Done]:
+    def run(self, jobs: list[Job], /) -> Generator[Done, None, None]:
         """Run all jobs, in any order, and say what became of each as it ends, once a job.
 
         Whatever a unit's strategy does, up to killing its process, comes back as the ``error``
@@ -57,7 +58,7 @@ class ThisProcess:
     def __init__(self, saw: Callable[[Unit, int, float], None] = _ignored) -> None:
         self._saw = saw
 
-    def run(self, jobs: list[Job], /) -> Iterator[Done]:
+    def run(self, jobs: list[Job], /) -> Generator[Done, None, None]:
         plan = Plan(jobs)
         while plan:
             job = plan.next()
@@ -163,17 +164,18 @@ def _execute(
 
     log = RunLog(root)
     log.started(units, getattr(executor, "width", None))
-    for done in log.following(executor.run(jobs)):
-        if done.error is not None:
-            store.write_error(root, done.unit, only.explained(root, done))
-        elif mirror is not None and not store.unit_path(root, done.unit).exists():
-            elsewhere.append(done.unit)  # its worker has put it at the mirror
-        else:
-            if mirror is not None:
-                mirror.push(root, done.unit)
-            keep(done.unit)
-        outcomes.append(done)
-        finished(done)
+    with closing(executor.run(jobs)) as work, closing(log.following(work)) as ended:
+        for done in ended:
+            if done.error is not None:
+                store.write_error(root, done.unit, only.explained(root, done))
+            elif mirror is not None and not store.unit_path(root, done.unit).exists():
+                elsewhere.append(done.unit)  # its worker has put it at the mirror
+            else:
+                if mirror is not None:
+                    mirror.push(root, done.unit)
+                keep(done.unit)
+            outcomes.append(done)
+            finished(done)
     if mirror is not None and (damaged := mirrors.fetch(mirror, root, elsewhere)):
         raise StoreError(f"{mirror}: {damaged[0]} is damaged there; the same run runs it again")
     for unit in elsewhere:

@@ -15,7 +15,7 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from multiprocessing.connection import Connection, wait
 from time import monotonic, time
 from typing import Any
@@ -272,7 +272,7 @@ class LocalProcesses:
         """Whether processes are there that wait for the next `run`."""
         return bool(self._crew)
 
-    def run(self, jobs: list[Job], /) -> Iterator[Done]:
+    def run(self, jobs: list[Job], /) -> Generator[Done, None, None]:
         lost: list[Job] = []
         whole = False
         try:

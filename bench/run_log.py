@@ -13,7 +13,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator
 from datetime import UTC, datetime
 from importlib import metadata
 from pathlib import Path
@@ -50,7 +50,7 @@ class RunLog:
             "cpu_seconds": 0.0,
         }
 
-    def following(self, outcomes: Iterable[Done]) -> Iterator[Done]:
+    def following(self, outcomes: Iterable[Done]) -> Generator[Done, None, None]:
         """Hand on each of ``outcomes``, noted, and in the end how the run ended."""
         try:
             for done in outcomes:

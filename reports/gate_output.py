@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ..bench.errors import StoreError
+from ..bench.errors import StoreError, visible
 from ..bench.store import write_atomically
 from .escaping import markdown as plain
-from .escaping import visible
 from .gate import METRICS, Comparison, Gate, Pair, Verdict
 from .gate_record import Record
 from .tables import Table, number

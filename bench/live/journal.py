@@ -153,7 +153,8 @@ class Journal:
         file = self._file(arch, replica, ".safetensors")
         if file.is_file():
             try:
-                return load_file(file)
+                weights: dict[str, Any] = load_file(file)
+                return weights
             except Exception:
                 return None  # as good as lost
         state = self.checkpoint(arch, replica)

@@ -209,7 +209,8 @@ FUNCTIONS: dict[str, Callable[[nn.Module, Minibatch], float]] = {
 
 
 def _backward(network: nn.Module, batch: Minibatch) -> None:
-    batch.loss(network(*batch.inputs)).backward()
+    loss: Any = batch.loss(network(*batch.inputs))
+    loss.backward()
 
 
 def _weights(network: nn.Module) -> Iterator[nn.Parameter]:
