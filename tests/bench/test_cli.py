@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from nasarena.bench import cli, exchange_cli, store
+from nasarena.bench import exchange_cli, store
 
 HERE = Path(__file__).parent
 TASK = f"{HERE}/toy.py:BENCHMARK/a"
