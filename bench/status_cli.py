@@ -125,7 +125,7 @@ def _head(found: Status, width: int) -> list[str]:
         _bar(share, width - 8) + f" {100 * share:3.0f} %",
     ]
     if found.run is None:
-        return [*lines, "no log of a run: it was made by an older version, or never ran here"]
+        return [*lines, "no log of a run: all was known already, or an older version made it"]
     return [*lines, *_run_lines(found.run)]
 
 

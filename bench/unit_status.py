@@ -95,7 +95,8 @@ def _write() -> None:
         part.write_text(json.dumps(_current.facts | {"time": time.time()}), encoding="utf-8")
         part.replace(path)
     except (OSError, TypeError, ValueError):
-        return
+        with contextlib.suppress(OSError):
+            part.unlink(missing_ok=True)
 
 
 class Under(NamedTuple):

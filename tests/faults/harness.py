@@ -46,6 +46,7 @@ def kill(process, name):
     try:
         os.killpg(process.pid, getattr(signal, name))
     except ProcessLookupError:
+        process.communicate()
         return
     try:
         process.communicate(timeout=20)

@@ -130,7 +130,10 @@ def test_out_of_file_handles(tmp_path, undisturbed, handles):
 
 @pytest.mark.parametrize("megabytes", [500, 2500])
 def test_out_of_memory(tmp_path, undisturbed, megabytes):
-    """Too little to start, or enough for all but one strategy, which fails alone."""
+    """Too little to start or to run anything, or enough for all but one, which fails alone.
+
+    How much it takes to start depends on what is installed.
+    """
     root = tmp_path / "results"
     shutil.copytree(undisturbed, root)
     store.unit_files(root, harness.TASK, "random")[0, 4].unlink()
@@ -140,7 +143,7 @@ def test_out_of_memory(tmp_path, undisturbed, megabytes):
         *harness.run_words(root, labels=(*LABELS, hungry), processes=1),
         before=lambda: resource.setrlimit(resource.RLIMIT_AS, (limit, limit)),
     )
-    assert code == (2 if megabytes == 500 else 1)
+    assert code == 1 or (code == 2 and megabytes == 500)
     assert megabytes == 500 or err.count("MemoryError") == 4
     kept = harness.check(root, tmp_path, harness.bits(undisturbed))
     assert len(kept) == (35 if megabytes == 500 else 40)

@@ -80,6 +80,8 @@ def write(root, data, plan):
     for (task, label), part in data.groupby(["task", "strategy"], observed=True, sort=False):
         columns = part.drop(columns=["task", "strategy"])
         columns["replica"], columns["start"] = 0, columns["finish"] - 2
+        clock = ["loss", "validation", "test", "charged", "start", "finish"]
+        columns = columns.astype(dict.fromkeys(clock, float))
         table = pa.Table.from_pandas(columns, preserve_index=False)
         archs = [[n % 3, n // 3 % 4, n // 12] for n in columns["network"].tolist()]
         table = table.append_column("arch", pa.array(archs, pa.list_(pa.int16())))

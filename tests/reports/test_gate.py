@@ -8,7 +8,7 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 
-from nasarena.bench import experiment, packed, store
+from nasarena.bench import experiment, packed, record, store, unit_file
 from nasarena.bench.errors import StoreError
 from nasarena.bench.executor import execute
 from nasarena.reports import evidence, gate_output, gate_record, sequential
@@ -156,6 +156,13 @@ def test_another_table_is_refused(results, tmp_path):
     manifest = store.manifest(other)
     manifest["tasks"][TASK]["hash"] = "0123"
     store.write_manifest(other, manifest)
+    with pytest.raises(StoreError, match=r"it was run with data .*, the manifest says 0123"):
+        verdict(results("Sound"), other)
+    for path in other.glob("runs/**/*.parquet"):
+        table = store.read_unit(path)
+        path.unlink()
+        said = record.about(table) | {"data": "0123"}
+        unit_file.write(path, record.described(table, said))
     with pytest.raises(StoreError, match=r"has hash .* and 0123 in .* different data"):
         verdict(results("Sound"), other)
 

@@ -259,9 +259,9 @@ def test_the_head_of_a_page_names_its_own_style():
 # The terminal.
 
 
-def test_tables_and_failures_on_a_terminal(capsys):
+def test_tables_and_failures_on_a_terminal(capsys, tmp_path):
     progress.table([{"task": label, "x": label} for label in LABELS])
-    follow = progress.Progress()
+    follow = progress.Progress(tmp_path)
     for label in LABELS:
         follow.finished(Done(Unit("t", label, 0, 0), error=label))
     said = capsys.readouterr()
