@@ -27,6 +27,7 @@ from pathlib import Path
 from shutil import rmtree
 
 HERE = Path(__file__).parent
+sys.path.insert(0, str(HERE))  # for `readers`; under tox a script's folder is not looked in
 CORPUS = HERE / "corpus"
 SLOW, MEGABYTES, LONGEST = 30, 2048, 1 << 14
 _INSTRUMENTED = ("nasarena.bench", "nasarena.spaces", "nasarena.reports", "tomllib", "json")
@@ -117,7 +118,6 @@ def once(name: str, data: bytes) -> object:
     Raises:
         Exception: whatever the reader raises that is not among the expected ones.
     """
-    sys.path.insert(0, str(HERE))
     import readers
 
     return _read(readers, name, data)

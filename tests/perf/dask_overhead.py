@@ -20,19 +20,20 @@ from nasarena.bench.executor import execute
 from nasarena.bench.processes import LocalProcesses
 
 SEEDS = 5  # a unit: one second each
+STEP = 1 / 3  # seconds: a generator of two queries is gone on with three times
 
 
 @strategy()
 def waits(problem, rng):
     while True:
-        time.sleep(0.5)
+        time.sleep(STEP)
         yield problem.space.sample(rng)
 
 
 @strategy()
 def computes(problem, rng):
     while True:
-        until = time.process_time() + 0.5
+        until = time.process_time() + STEP
         while time.process_time() < until:
             pass
         yield problem.space.sample(rng)
