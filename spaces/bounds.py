@@ -135,12 +135,14 @@ def check_parquet(metadata: Any, size: int, name: str) -> None:
     Raises:
         BadFile: if it promises far more: rows, values of lists, or bytes.
     """
-    rows, columns = metadata.num_rows, metadata.num_columns
+    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
+    rows, columns = sum(group.num_rows for group in groups), metadata.num_columns
+    if rows != metadata.num_rows:
+        raise BadFile(f"{name} says that it has {metadata.num_rows:,} rows, its parts {rows:,}")
     # Numbers repeated a million times take no room in a file: eight bytes each once read.
     if rows * columns * 8 > most(size):
         raise BadFile(f"{name} says that it has {rows:,} rows in {size:,} bytes")
     lists = [i for i in range(columns) if metadata.schema.column(i).max_repetition_level]
-    groups = [metadata.row_group(i) for i in range(metadata.num_row_groups)]
     values = sum(group.column(i).num_values for group in groups for i in lists)
     if values * 8 > most(size):
         raise BadFile(f"{name} says that it has {values:,} values of lists in {size:,} bytes")

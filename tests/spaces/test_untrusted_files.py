@@ -212,14 +212,19 @@ def test_a_list_of_a_million_values_is_refused(tmp_path, describe):
     assert "values of lists" in refusal("table", path, describe)
 
 
-def promising(path, rows):
-    """A Parquet file whose footer says that it has so many rows: a varint of Thrift's."""
+def promising(path, rows, parts_alone=False):
+    """A Parquet file whose footer says that it has so many rows: a varint of Thrift's.
+
+    It says so of the file and of its parts, or ``parts_alone``.
+    """
     parquet(path, pa.table({"x": ["a"] * 77_777}), write_statistics=False)
     data = path.read_bytes()
     start = len(data) - 8 - struct.unpack("<I", data[-8:-4])[0]
-    footer = data[start:-8].replace(_varint(77_777), _varint(rows))
+    whole, mark, parts = data[start:-8].partition(_varint(77_777))
+    footer = whole + (mark if parts_alone else _varint(rows))
+    footer += parts.replace(mark, _varint(rows))
     path.write_bytes(data[:start] + footer + struct.pack("<I", len(footer)) + b"PAR1")
-    assert pq.read_metadata(path).num_rows == rows
+    assert pq.read_metadata(path).row_group(0).num_rows == rows
     return path
 
 
@@ -235,6 +240,11 @@ def _varint(number):
 def test_a_footer_that_promises_too_much_is_refused(tmp_path, describe, rows):
     path = promising(tmp_path / "a.parquet", rows)
     assert f"{rows:,} rows" in refusal("table", path, describe)
+
+
+def test_a_footer_whose_parts_promise_more_than_the_whole_is_refused(tmp_path, describe):
+    path = promising(tmp_path / "a.parquet", 2**36, parts_alone=True)
+    assert "77,777 rows, its parts 68,719,476,736" in refusal("table", path, describe)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="limits on memory are Linux's here")
