@@ -51,6 +51,20 @@ def write_atomically(path: Path, write: Callable[[Path], None]) -> None:
         raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
 
 
+def write_bytes(path: Path, data: bytes) -> None:
+    """A file with this content, by `write_atomically`."""
+    write_atomically(path, lambda temporary: _fill(temporary, data))
+
+
+def write_text(path: Path, text: str) -> None:
+    """A file with this text in UTF-8, by `write_atomically`."""
+    write_bytes(path, text.encode())
+
+
+def _fill(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
+
+
 def _begin(path: Path) -> tuple[int, Path]:
     """A temporary file for ``path``, locked: its handle and name."""
     while True:

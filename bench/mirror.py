@@ -87,7 +87,7 @@ class Mirror:
         place = f"{self._root}/{name}"
         try:
             if self._local:
-                store.write_atomically(Path(place), lambda path: _fill(path, data))
+                store.write_bytes(Path(place), data)
             elif self._whole:
                 self._system.pipe_file(place, data)
             else:
@@ -168,10 +168,6 @@ class Mirror:
 
 def _name(unit: Unit) -> str:
     return store.unit_path(Path(), unit).as_posix()
-
-
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def sound(data: bytes) -> bool:

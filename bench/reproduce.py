@@ -18,7 +18,7 @@ from . import registry
 from .errors import UnknownName
 from .protocols import PROTOCOLS, Figure, Player, Protocol, Score
 from .runner import Run, run_seed
-from .store import write_atomically
+from .store import write_text
 from .task import Task
 
 LEVEL = 1.96
@@ -55,11 +55,7 @@ def keep(protocol: Protocol, verdicts: list[Verdict]) -> None:
     """Remember what came of a protocol, for `state`."""
     place = _kept(protocol)
     found = {"tables": tables(protocol), "verdicts": [verdict.to_json() for verdict in verdicts]}
-    write_atomically(place, lambda path: _fill(path, json.dumps(found, indent=1)))
-
-
-def _fill(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(place, json.dumps(found, indent=1))
 
 
 def _kept(protocol: Protocol) -> Path:

@@ -30,6 +30,8 @@ from ..spaces import bounds
 from ..spaces.table import BadFile
 from . import packed, unit_file
 from .atomic import write_atomically as write_atomically
+from .atomic import write_bytes as write_bytes
+from .atomic import write_text as write_text
 from .errors import StoreError
 from .unit_file import Unit as Unit
 from .unit_file import damage as damage
@@ -113,18 +115,14 @@ def _checksum(manifest: dict[str, Any]) -> str:
 def write_manifest(root: Path, manifest: dict[str, Any]) -> None:
     """Write or replace the manifest of a results folder."""
     text = manifest_json(manifest)
-    write_atomically(root / "manifest.json", lambda path: _write_text(path, text))
-
-
-def _write_text(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(root / "manifest.json", text)
 
 
 def write_error(root: Path, unit: Unit, text: str) -> Path:
     """Keep a failed unit's traceback; returns where."""
     path = error_path(root, unit)
     _stays_inside(root, path)
-    write_atomically(path, lambda temporary: _write_text(temporary, text))
+    write_text(path, text)
     return path
 
 
@@ -192,11 +190,7 @@ def keep_unit(root: Path, unit: Unit, data: bytes) -> None:
             return
         set_aside(path)
     _stays_inside(root, path)
-    write_atomically(path, lambda temporary: _write_bytes(temporary, data))
-
-
-def _write_bytes(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    write_bytes(path, data)
 
 
 def block_of(name: str) -> tuple[int, int] | None:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ..spaces import bounds
 from . import seal
-from .atomic import write_atomically
+from .atomic import write_bytes
 from .errors import StoreError
 
 if TYPE_CHECKING:
@@ -77,12 +77,7 @@ def write(path: Path, record: pa.Table, groups: Sequence[int] | None = None) -> 
     Raises:
         StoreError: if it cannot be written.
     """
-    data = sealed_bytes(record, groups)
-    write_atomically(path, lambda temporary: _fill(temporary, data))
-
-
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+    write_bytes(path, sealed_bytes(record, groups))
 
 
 def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:

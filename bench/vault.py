@@ -63,11 +63,7 @@ class Folder:
 
     def write(self, name: str, data: bytes) -> None:
         """Put an entry there, whole or not at all."""
-        store.write_atomically(self.path / name, lambda path: _fill(path, data))
-
-
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
+        store.write_bytes(self.path / name, data)
 
 
 class Remote:
@@ -338,7 +334,7 @@ def refused(own: Folder | None) -> dict[str, str]:
 def refuse(own: Folder, data: bytes, reason: str) -> None:
     """Leave an entry out from now on, wherever it lies."""
     text = json.dumps(refused(own) | {digest(data): reason}, indent=1)
-    store.write_atomically(_refused_path(own), lambda path: _fill(path, text.encode()))
+    store.write_text(_refused_path(own), text)
 
 
 def default(*further: str) -> Vault:

@@ -67,11 +67,7 @@ def write(runs: Runs, out: str, options: Options) -> None:
     frame["arch"] = [" ".join(map(str, arch)) for arch in frame["arch"]]
     store.write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False))
     text = json.dumps(runs.manifest, indent=1, ensure_ascii=False)
-    store.write_atomically(_beside(path), lambda t: _fill(t, text))
-
-
-def _fill(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
+    store.write_text(_beside(path), text + "\n")
 
 
 def _parquet(runs: Runs, path: Path) -> None:

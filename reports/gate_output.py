@@ -13,7 +13,7 @@ from typing import Any
 from xml.etree import ElementTree
 
 from ..bench.errors import StoreError, visible
-from ..bench.store import write_atomically
+from ..bench.store import write_text
 from .escaping import markdown as plain
 from .gate import METRICS, Comparison, Gate, Pair, Verdict
 from .gate_record import Record
@@ -61,13 +61,9 @@ def write_gate(
         else:
             text = json.dumps(code_quality(gate, fail_on), indent=1, ensure_ascii=False) + "\n"
         path = Path(folder) / _FILES[kind]
-        write_atomically(path, lambda temporary, text=text: _fill(temporary, text))  # type: ignore[misc]
+        write_text(path, text)
         files.append(path)
     return files
-
-
-def _fill(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 # In words.

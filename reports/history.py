@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 from ..bench.errors import StoreError
-from ..bench.store import write_atomically
+from ..bench.store import write_text
 from .gate import METRICS, Options, metric_values, units
 from .gate_record import Record, Runs
 
@@ -167,12 +167,8 @@ def add(where: Path, rows: Sequence[Row]) -> Path:
     name = f"{rows[0].commit[:12] if rows else 'none'}-{hashlib.sha256(text.encode()).hexdigest()}"
     path = where / f"{name[:40]}.jsonl"
     if not path.exists():
-        write_atomically(path, lambda temporary: _fill(temporary, text))
+        write_text(path, text)
     return path
-
-
-def _fill(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
 
 
 def _append(path: Path, text: str) -> Path:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bench.store import write_bytes, write_text
 from .gallery import file_name, picture
 from .landscape import facts
-from .report import write_bytes, write_text
 from .tables import Table
 
 if TYPE_CHECKING:

@@ -196,25 +196,25 @@ def _write(
     if kinds and figures:
         pending = [(plate, _render(report, plate, kinds, submit)) for plate in _plates(report)]
     for name, text in _table_files(report, formats).items():
-        write_bytes(folder / "tables" / name, text.encode())
+        store.write_bytes(folder / "tables" / name, text.encode())
     images = {}
     for plate, future in pending:
         files = future.result()
         for kind, data in files.items():
             if kind in formats:
-                write_bytes(folder / "figures" / f"{plate.name}.{kind}", data)
+                store.write_bytes(folder / "figures" / f"{plate.name}.{kind}", data)
         images[plate.name] = files.get("png", b"")
     plates = [plate for plate, _ in pending]
     if "tex" in formats:
         from .floats import floats
 
         for name, text in floats(report, plates).items():
-            write_bytes(folder / "floats" / name, text.encode())
+            store.write_bytes(folder / "floats" / name, text.encode())
     if "md" in formats:
-        write_bytes(folder / "report.md", _report_markdown(report, plates, formats).encode())
+        store.write_bytes(folder / "report.md", _report_markdown(report, plates, formats).encode())
     if "html" not in formats:
         return folder
-    write_bytes(folder / "index.html", _page(report, images).encode())
+    store.write_bytes(folder / "index.html", _page(report, images).encode())
     return folder / "index.html"
 
 
@@ -285,20 +285,6 @@ def _csv(report: Report, metric: str) -> str | None:
         frame[name] = frame[name].map(csv)
     text: str = frame.assign(provenance=report.provenance.hash).to_csv(index=False)
     return text
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a file whole or not at all."""
-    write_bytes(path, text.encode())
-
-
-def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file whole or not at all."""
-    store.write_atomically(path, lambda temporary: _fill(temporary, data))
-
-
-def _fill(path: Path, data: bytes) -> None:
-    path.write_bytes(data)
 
 
 def _report_markdown(report: Report, plates: Sequence[Plate], formats: frozenset[str]) -> str:

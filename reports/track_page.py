@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TypeAlias
 from urllib.parse import quote
 
-from ..bench.store import write_atomically
+from ..bench.store import write_text
 from .change_points import Change, levels
 from .escaping import escape
 from .gallery import file_name
@@ -51,11 +51,7 @@ def _save(path: Path, title: str, body: str) -> None:
         "level between changes (PELT).</p>"
         f'<nav><a href="index.html">overview</a></nav>{body}</body></html>\n'
     )
-    write_atomically(path, lambda temporary: _fill(temporary, text))
-
-
-def _fill(path: Path, text: str) -> None:
-    path.write_text(text, encoding="utf-8")
+    write_text(path, text)
 
 
 def _commit(row: Row, repository: str) -> str:

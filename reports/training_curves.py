@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..bench.store import write_bytes
 from .figures import canvas, head
 from .regret import Floats
-from .report import write_bytes
 from .style import Style, looks, style
 
 if TYPE_CHECKING:

@@ -279,10 +279,10 @@ def retrain(
     ]
     if all(one.failed for one in trained):
         raise StoreError(f"every training failed, the first with: {trained[0].failed}")
-    _write(out / "curves.csv", _curves(trained))
+    store.write_text(out / "curves.csv", _curves(trained))
     card = model_card.card(plan, trained)
-    _write(out / "model-card.md", model_card.markdown(card))
-    _write(out / "model-card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
+    store.write_text(out / "model-card.md", model_card.markdown(card))
+    store.write_text(out / "model-card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
     registry.load(registry.TRAINING_CURVES)(out)
     return card
 
@@ -303,7 +303,7 @@ def _open(plan: Plan, out: Path) -> Journal:
     elif out.exists() and (not out.is_dir() or any(out.iterdir())):
         raise StoreError(f"{out} exists and holds no retraining; choose another --out")
     else:
-        _write(file, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
+        store.write_text(file, json.dumps(facts, indent=1, ensure_ascii=False) + "\n")
     from .model import TOKENIZERS
 
     for name in TOKENIZERS[plan.task.dataset.kind]:
@@ -385,11 +385,3 @@ def _curves(trained: Sequence[Trained]) -> str:
         for epoch, row in enumerate(rows, 1):
             writer.writerow([one.replica, epoch, *map(repr, row)])
     return text.getvalue()
-
-
-def _write(file: Path, text: str) -> None:
-    store.write_atomically(file, lambda place: _fill(place, text))
-
-
-def _fill(place: Path, text: str) -> None:
-    place.write_text(text, encoding="utf-8")

@@ -10,7 +10,7 @@ import sys
 
 import pytest
 
-from nasarena.bench import cli, registry, store
+from nasarena.bench import registry, store
 from nasarena.spaces import library as tables
 
 DESCRIBE = """name = "mine"
@@ -18,21 +18,6 @@ decisions = ["a", "b"]
 validation = {column = "accuracy", direction = "maximize"}
 cost = "time"
 """
-
-
-@pytest.fixture
-def nasarena(monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["nasarena", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 @pytest.fixture

@@ -1,34 +1,18 @@
 """Published comparisons, replayed: the machinery, and those that embedded tables suffice for."""
 
 import json
-import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from nasarena.bench import cli, data, reproduce
+from nasarena.bench import data, reproduce
 from nasarena.bench.protocols import PROTOCOLS, Figure
 from nasarena.spaces import Table, library, nasbench201
 from nasarena.spaces.formats import Imported
 from nasarena.spaces.formats.trainings import COLUMNS
 
 SHARED = Path(__file__).parents[3] / "shared/data"
-
-
-@pytest.fixture
-def nasarena(monkeypatch, capsys):
-    def call(*words):
-        monkeypatch.setattr(sys, "argv", ["nasarena", *map(str, words)])
-        try:
-            cli.main()
-            code = 0
-        except SystemExit as stop:
-            code = stop.code or 0
-        said = capsys.readouterr()
-        return code, said.out, said.err
-
-    return call
 
 
 def test_every_protocol_has_a_state(nasarena):
