@@ -2,8 +2,8 @@
 
 from typing import TYPE_CHECKING, Any
 
-from .strategy import strategy
-from .types import Observation, Problem, Query, Strategy, StrategyInfo
+from .core.strategy import strategy
+from .core.types import Observation, Problem, Query, Strategy, StrategyInfo
 
 if TYPE_CHECKING:
     from .check import checks

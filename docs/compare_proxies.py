@@ -21,8 +21,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from nasarena.bench.live import data, proxies
-from nasarena.spaces import nasbench201
-from nasarena.spaces.nasbench201_network import Network
+from nasarena.spaces.networks.nasbench201_network import Network
+from nasarena.spaces.published import nasbench201
 
 COLUMNS = {
     "parameters": "params",

@@ -19,11 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from nasarena.bench import registry
-from nasarena.bench.runner import Budget, run_seed
-from nasarena.reports import evidence
-from nasarena.reports.gate import Options, Pair, Verdict, compare_metric, settle
-from nasarena.reports.sequential import plan, weights
+from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.experiment import registry
+from nasarena.reports.gate.gate import Options, Pair, Verdict, compare_metric, settle
+from nasarena.reports.stats import evidence
+from nasarena.reports.stats.sequential import plan, weights
 
 PAGE = Path(__file__).with_name("regression-tracking.md")
 STRATEGIES = 12

@@ -11,8 +11,8 @@ from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 
-from nasarena.bench import registry
-from nasarena.bench.types import StrategyFactory
+from nasarena.bench.core.types import StrategyFactory
+from nasarena.bench.experiment import registry
 
 PAGE = Path(__file__).with_name("strategies.md")
 HEAD = """# Strategies

@@ -12,8 +12,9 @@ import sys
 from time import perf_counter
 from typing import Any
 
-from nasarena.bench import Problem, registry
-from nasarena.bench.runner import stream
+from nasarena.bench import Problem
+from nasarena.bench.core.runner import stream
+from nasarena.bench.experiment import registry
 
 MARKS = (100, 200, 500, 1000, 2000)
 LIMIT = 60.0

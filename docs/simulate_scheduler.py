@@ -24,13 +24,13 @@ from typing import Any
 import psutil
 from distributed import Client, Worker
 
-from nasarena.bench import manifest
-from nasarena.bench.dask_executor import Campaign
-from nasarena.bench.dask_worker import Desk, Outcome, Refusal, Shared, workers
-from nasarena.bench.experiment import Experiment, StrategySpec
-from nasarena.bench.portions import RATE
-from nasarena.bench.store import Unit
-from nasarena.bench.units import Done, Job
+from nasarena.bench.execute.batcher import RATE
+from nasarena.bench.execute.dask_executor import Campaign
+from nasarena.bench.execute.dask_worker import Desk, Outcome, Refusal, Shared, workers
+from nasarena.bench.execute.units import Done, Job
+from nasarena.bench.experiment.experiment import Experiment, StrategySpec
+from nasarena.bench.store import manifest
+from nasarena.bench.store.store import Unit
 
 TASK = "nasbench201/cifar10"
 

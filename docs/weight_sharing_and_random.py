@@ -11,14 +11,16 @@ from typing import Any
 
 import numpy as np
 
-from nasarena.bench import registry
+from nasarena.bench.core.runner import Budget, Run, run_seed
+from nasarena.bench.experiment import registry
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training
-from nasarena.bench.runner import Budget, Run, run_seed
 
 TRAINING = Training(epochs=(3,), device="cpu")
 BENCHMARK = LiveBenchmark(
     {
-        "cells": LiveSetup("digits", space="nasarena.spaces.nasbench201:SPACE", training=TRAINING),
+        "cells": LiveSetup(
+            "digits", space="nasarena.spaces.published.nasbench201:SPACE", training=TRAINING
+        ),
         "by-table": LiveSetup("digits", table="nasbench201/cifar10", training=TRAINING),
     }
 )

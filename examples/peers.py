@@ -11,8 +11,8 @@ from time import perf_counter
 
 import numpy as np
 
-from nasarena.bench import registry
-from nasarena.bench.runner import Budget, run_seed
+from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.experiment import registry
 
 TASK = "nasbench201/cifar10"
 STRATEGIES = ("random", "nevergrad", "pymoo", "smac", "syne-tune")

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from .escaping import latex
+from .text.escaping import latex
 
 if TYPE_CHECKING:
-    from .gallery import Plate
+    from .figures.gallery import Plate
     from .report import Report
 
 _ROOT = r"\providecommand{\nasarena}{report}"

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..bench.store import write_bytes, write_text
-from .gallery import file_name, picture
-from .landscape import facts
-from .tables import Table
+from ..bench.store.store import write_bytes, write_text
+from .figures.gallery import file_name, picture
+from .stats.landscape import facts
+from .text.tables import Table
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -91,7 +91,7 @@ def draw(found: dict[str, Any], terrain: dict[str, Any]) -> Figure:
     """Six panels: distribution, noise, fidelities, distance, basins, random walk."""
     import matplotlib.pyplot as plt
 
-    from .style import looks, style
+    from .figures.style import looks, style
 
     with plt.rc_context(style("screen").rc()):
         figure, panels = plt.subplots(2, 3, figsize=(9.5, 5.4), layout="constrained")

@@ -13,12 +13,12 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.errors import StoreError
-from .provenance import Recipe, read_recipe
+from ..bench._base.errors import StoreError
+from .record.provenance import Recipe, read_recipe
 
 if TYPE_CHECKING:
-    from .gallery import Plate
-    from .references import Tables
+    from .figures.gallery import Plate
+    from .record.references import Tables
     from .report import Report
 
 
@@ -83,7 +83,7 @@ def _check_table(path: Path, recipe: Recipe, report: Report) -> str | None:
 
 
 def _check_figure(path: Path, recipe: Recipe, report: Report) -> str | None:
-    from .gallery import render
+    from .figures.gallery import render
 
     plate = _find(report, recipe.name)
     if plate is None:
@@ -104,7 +104,7 @@ def _check_figure(path: Path, recipe: Recipe, report: Report) -> str | None:
 
 
 def _find(report: Report, name: str) -> Plate | None:
-    from .gallery import file_name
+    from .figures.gallery import file_name
 
     # A task's figures begin with its name: no other need be prepared.
     tasks = [task for task in report.charts.tasks if name.startswith(file_name(task))]

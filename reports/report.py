@@ -10,17 +10,17 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from ..bench import store
-from ..bench.errors import StoreError
+from ..bench._base.errors import StoreError
+from ..bench.store import store
 
 if TYPE_CHECKING:
-    from .charts import Charts
-    from .gallery import Plate
-    from .provenance import Provenance, Recipe
-    from .references import Tables
-    from .sources import Results
-    from .style import Style
-    from .tables import Table
+    from .figures.charts import Charts
+    from .figures.gallery import Plate
+    from .figures.style import Style
+    from .record.provenance import Provenance, Recipe
+    from .record.references import Tables
+    from .record.sources import Results
+    from .text.tables import Table
 
 T = TypeVar("T")
 FORMATS = ("html", "md", "csv", "tex", "png", "pdf")
@@ -112,13 +112,13 @@ class Report:
 
     def recipe(self, kind: str, name: str, shows: Any) -> Recipe:
         """What a file says of itself."""
-        from .provenance import Recipe, digest
+        from .record.provenance import Recipe, digest
 
         return Recipe(kind, name, self.style.name, digest(shows), self.provenance, self.versions)
 
     def plates(self, task: str | None = None) -> Iterator[Plate]:
         """The figures across tasks, or those of one."""
-        from .gallery import plates
+        from .figures.gallery import plates
 
         yield from plates(self.results, self.charts, self.style, self.looks, task)
 
@@ -135,12 +135,12 @@ def prepare(
     focus: str | None = None,
 ) -> Report:
     """Read the record and compute what tables and figures share."""
-    from . import style as styles
-    from .charts import Charts
-    from .finals import mean_finals
-    from .provenance import drawn_with, provenance
-    from .references import expectation, jobs
-    from .sources import open_record
+    from .figures import style as styles
+    from .figures.charts import Charts
+    from .figures.finals import mean_finals
+    from .record.provenance import drawn_with, provenance
+    from .record.references import expectation, jobs
+    from .record.sources import open_record
 
     chosen = styles.style(style)
     results = open_record(folders)
@@ -165,14 +165,14 @@ def _by_rank(labels: Sequence[str], finals: Any) -> list[str]:
     """The labels from best to worst average rank; those without one in their own order behind."""
     import numpy as np
 
-    from .regret import average_rank
+    from .stats.regret import average_rank
 
     ranks = average_rank(finals.T)
     return [labels[i] for i in np.argsort(np.where(np.isnan(ranks), np.inf, ranks), kind="stable")]
 
 
 def _tables(charts: Charts) -> list[Table]:
-    from .tables import effort_table, rank_table, regret_table
+    from .text.tables import effort_table, rank_table, regret_table
 
     blocks, labels, manifest = charts.blocks, charts.labels, charts.manifest
     random = {key: float(values[1][-1]) for key, values in charts.references.items()}
@@ -228,7 +228,7 @@ def _plates(report: Report) -> Iterator[Plate]:
 def _render(
     report: Report, plate: Plate, kinds: Sequence[str], submit: Submit
 ) -> Future[dict[str, bytes]]:
-    from .gallery import render
+    from .figures.gallery import render
 
     recipe = report.plate_recipe(plate)
     metadata = {kind: recipe.metadata(kind) for kind in kinds}
@@ -236,9 +236,9 @@ def _render(
 
 
 def _page(report: Report, images: dict[str, bytes]) -> str:
-    from .gallery import file_name
-    from .page import page
-    from .style import OTHERS
+    from .figures.gallery import file_name
+    from .figures.style import OTHERS
+    from .page.page import page
 
     charts = report.charts
     # Curves of each task are in the page itself, to be hovered over and zoomed.
@@ -275,8 +275,8 @@ def table_text(report: Report, table: Table, kind: str) -> str | None:
 
 def _csv(report: Report, metric: str) -> str | None:
     """Full numbers, one row a task and strategy, and where they came from."""
-    from .escaping import csv
-    from .tables import final_regret
+    from .text.escaping import csv
+    from .text.tables import final_regret
 
     if metric not in ("validation", "test"):
         return None
@@ -288,8 +288,8 @@ def _csv(report: Report, metric: str) -> str | None:
 
 
 def _report_markdown(report: Report, plates: Sequence[Plate], formats: frozenset[str]) -> str:
-    from .escaping import markdown
-    from .gallery import refusals
+    from .figures.gallery import refusals
+    from .text.escaping import markdown
 
     lines = [f"# {markdown(report.charts.manifest['name'])}", ""]
     for table in report.tables:

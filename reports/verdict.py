@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench import store
-from ..bench.errors import StoreError
+from ..bench._base.errors import StoreError
+from ..bench.store import store
 
 if TYPE_CHECKING:
-    from .curves import Block
-    from .paired import Comparison
-    from .tables import Table
+    from .record.curves import Block
+    from .stats.paired import Comparison
+    from .text.tables import Table
 
 Floats = NDArray[np.float64]
 Runs = Mapping[tuple[str, str], Mapping[int, float]]
@@ -100,7 +100,7 @@ class Verdict:
 
     def tables(self) -> list[Table]:
         """How the strategy fares by itself, and against each baseline."""
-        from .tables import Table, number
+        from .text.tables import Table, number
 
         own = [line for line in self.lines if line.strategy == self.label]
         rows = [
@@ -161,7 +161,7 @@ def verdict(runs: Runs, label: str, curves: Mapping[str, RandomCurve], queries: 
     Raises:
         ValueError: if there are no runs of ``label`` or of nobody else.
     """
-    from .paired import compare
+    from .stats.paired import compare
 
     tasks = list(dict.fromkeys(task for task, _ in runs))
     baselines = tuple(dict.fromkeys(s for _, s in runs if s != label))
@@ -211,7 +211,7 @@ def _lines(runs: Runs, curves: Mapping[str, RandomCurve]) -> list[Line]:
 
 def final_regrets(found: Sequence[Block]) -> dict[tuple[str, str], dict[int, float]]:
     """(task, strategy) -> seed -> final validation regret of each run."""
-    from .regret import last
+    from .stats.regret import last
 
     return {
         (block.task, block.strategy): dict(
@@ -235,8 +235,8 @@ def write_verdict(
     Raises:
         StoreError: if there is nothing to compare.
     """
+    from .record.sources import open_record
     from .report import write_report
-    from .sources import open_record
 
     manifest = store.manifest(results)
     runs = list(open_record([results]).blocks())

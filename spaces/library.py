@@ -29,11 +29,11 @@ from .pool import PoolSpace
 from .table import BadFile, Column, Table
 
 SPACES = {
-    "nasbench101": "nasbench101:SPACE",
-    "nasbench201": "nasbench201:SPACE",
-    "nasbench-graph": "nasbench_graph:SPACE",
-    "nasbench-graph/proteins": "nasbench_graph:PROTEINS",
-    "nasbench-macro": "nasbench_macro:SPACE",
+    "nasbench101": "published.nasbench101:SPACE",
+    "nasbench201": "published.nasbench201:SPACE",
+    "nasbench-graph": "published.nasbench_graph:SPACE",
+    "nasbench-graph/proteins": "published.nasbench_graph:PROTEINS",
+    "nasbench-macro": "published.nasbench_macro:SPACE",
 }
 """The spaces of imported tables that are more than a list of decisions."""
 
@@ -150,7 +150,7 @@ def _complete(table: Table, about: dict[str, Any]) -> tuple[Table, SearchSpace]:
         return table, SearchSpace(spelled["name"], decisions)
     members = map(tuple, table.extra["members"].tolist())
     if spelled.get("cells") == "recurrent":
-        from .nasbench_nlp import RecurrentCells
+        from .published.nasbench_nlp import RecurrentCells
 
         return table, RecurrentCells(spelled["name"], decisions, members)
     return table, PoolSpace(spelled["name"], decisions, members)

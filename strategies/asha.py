@@ -9,9 +9,9 @@ from __future__ import annotations
 from bisect import insort
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem, Query
-from .brackets import levels, result, resumed
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem, Query
+from ._shared.brackets import levels, result, resumed
 
 
 @strategy(

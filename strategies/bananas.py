@@ -10,11 +10,11 @@ from random import Random
 
 import numpy as np
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .history import History, path_or_one_hot
-from .mlp import Ensemble
+from ._shared.history import History, path_or_one_hot
+from ._shared.mlp import Ensemble
 
 
 @strategy(family="model", source="White et al. 2021, arXiv:1910.11858", asynchronous=True)

@@ -11,10 +11,10 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .brackets import Brackets, hyperband_widths, levels, result
+from ._shared.brackets import Brackets, hyperband_widths, levels, result
 
 Array = NDArray[np.float64]
 

@@ -11,10 +11,10 @@ from functools import partial
 from random import Random
 from typing import TYPE_CHECKING
 
-from ..bench.strategy import strategy
-from ..bench.types import Batch, Observation, Problem, Supernet
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Batch, Observation, Problem, Supernet
 from ..spaces import Arch
-from .shared_weights import mixture, strongest, supernet
+from ._shared.shared_weights import mixture, strongest, supernet
 
 if TYPE_CHECKING:
     from torch import Tensor

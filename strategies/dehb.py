@@ -13,10 +13,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem, Query
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem, Query
 from ..spaces import Arch
-from .brackets import hyperband_widths, levels, result
+from ._shared.brackets import hyperband_widths, levels, result
 
 Vector = NDArray[np.float64]
 

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
 
 

@@ -18,10 +18,10 @@ from zlib import crc32
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch, CellSpace
-from .history import Encode, History, expected_improvement
+from ._shared.history import Encode, History, expected_improvement
 
 Array = NDArray[np.float64]
 

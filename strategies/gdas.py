@@ -10,10 +10,10 @@ from collections.abc import Generator
 from random import Random
 from typing import TYPE_CHECKING
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .shared_weights import strongest, supernet
+from ._shared.shared_weights import strongest, supernet
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -10,8 +10,8 @@ from __future__ import annotations
 
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
 
 _TRIES = 20
@@ -22,7 +22,7 @@ _TRIES = 20
     family="evolution",
     source="Sun et al. 2020, arXiv:1808.03818",
     asynchronous=True,
-    lanes="nasarena.strategies.genetic_lanes:GeneticLanes",
+    lanes="nasarena.strategies.vectorized.genetic:GeneticLanes",
 )
 class Genetic:
     """Breeds generation after generation; the best of each live on.

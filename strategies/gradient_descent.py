@@ -13,11 +13,11 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch, SearchSpace
-from .history import History
-from .mlp import Ensemble
+from ._shared.history import History
+from ._shared.mlp import Ensemble
 
 
 @strategy(family="gradient", source="Luo et al. 2018, arXiv:1808.07233", asynchronous=True)

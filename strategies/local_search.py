@@ -9,15 +9,15 @@ from __future__ import annotations
 from collections.abc import Generator
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch, SearchSpace
 
 
 @strategy(
     family="local search",
     source="White et al. 2021, arXiv:2005.02960",
-    lanes="nasarena.strategies.local_search_lanes:LocalSearchLanes",
+    lanes="nasarena.strategies.vectorized.local_search:LocalSearchLanes",
 )
 def local_search(
     problem: Problem, rng: Random, /, *, first_improvement: bool = False

@@ -11,11 +11,11 @@ from random import Random
 
 import numpy as np
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .history import History
-from .mlp import Ensemble
+from ._shared.history import History
+from ._shared.mlp import Ensemble
 
 
 @strategy(family="model", source="Wei et al. 2022, arXiv:2003.12857", asynchronous=True)

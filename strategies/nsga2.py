@@ -10,10 +10,10 @@ from random import Random
 
 import numpy as np
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .pareto import ranking
+from ._shared.pareto import ranking
 
 _TRIES = 20
 """Mutations tried to get away from architectures that were queried before."""

@@ -11,11 +11,11 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
+from ._shared.history import History, expected_improvement, standardized
 from .gaussian_process import Model, unit
-from .history import History, expected_improvement, standardized
 
 
 @strategy(

@@ -12,10 +12,10 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .controllers import Adam, Rewards, counts, new_controller
+from ._shared.controllers import Adam, Rewards, counts, new_controller
 
 Array = NDArray[np.float64]
 

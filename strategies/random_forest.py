@@ -12,10 +12,10 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .history import History, expected_improvement
+from ._shared.history import History, expected_improvement
 
 _LEAST_VARIANCE = 0.01**2
 """In units of the losses' variance: below it there is noise only."""

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
 
 
@@ -18,7 +18,7 @@ from ..spaces import Arch
     source="Li & Talwalkar 2019, arXiv:1902.07638",
     asynchronous=True,
     multi_objective=True,
-    lanes="nasarena.strategies.random_search_lanes:RandomSearchLanes",
+    lanes="nasarena.strategies.vectorized.random_search:RandomSearchLanes",
 )
 class RandomSearch:
     """Draws spellings uniformly at random.

@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .shared_weights import networks, supernet
+from ._shared.shared_weights import networks, supernet
 
 
 @strategy(

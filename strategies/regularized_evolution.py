@@ -11,8 +11,8 @@ from collections.abc import Callable
 from functools import partial
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
 
 
@@ -20,7 +20,7 @@ from ..spaces import Arch
     family="evolution",
     source="Real et al. 2019, arXiv:1802.01548",
     asynchronous=True,
-    lanes="nasarena.strategies.regularized_evolution_lanes:RegularizedEvolutionLanes",
+    lanes="nasarena.strategies.vectorized.regularized_evolution:RegularizedEvolutionLanes",
 )
 class RegularizedEvolution:
     """Mutates the best of a random sample of the population, of which the oldest dies.

@@ -11,17 +11,17 @@ from random import Random
 
 import numpy as np
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .controllers import Rewards, new_controller
+from ._shared.controllers import Rewards, new_controller
 
 
 @strategy(
     family="policy gradient",
     source="Williams 1992, Machine Learning 8; Zoph & Le 2017, arXiv:1611.01578",
     asynchronous=True,
-    lanes="nasarena.strategies.reinforce_lanes:ReinforceLanes",
+    lanes="nasarena.strategies.vectorized.reinforce:ReinforceLanes",
 )
 class Reinforce:
     """Makes what was rewarded above a moving average more likely, one observation a step.

@@ -10,15 +10,15 @@ from math import exp, isfinite
 from random import Random
 from statistics import pstdev
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
 
 
 @strategy(
     family="local search",
     source="Kirkpatrick et al. 1983, Science 220",
-    lanes="nasarena.strategies.simulated_annealing_lanes:SimulatedAnnealingLanes",
+    lanes="nasarena.strategies.vectorized.simulated_annealing:SimulatedAnnealingLanes",
 )
 def simulated_annealing(
     problem: Problem,

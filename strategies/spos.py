@@ -9,10 +9,10 @@ from __future__ import annotations
 from collections.abc import Generator
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch, SearchSpace
-from .shared_weights import networks, supernet
+from ._shared.shared_weights import networks, supernet
 
 _TRIES = 100
 """Draws of a new path that were all measured before, after which an old one is taken."""

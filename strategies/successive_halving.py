@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Problem
-from .brackets import Brackets, levels
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Problem
+from ._shared.brackets import Brackets, levels
 
 
 @strategy(

@@ -10,10 +10,10 @@ from collections.abc import Callable
 from math import isnan
 from random import Random
 
-from ..bench.strategy import strategy
-from ..bench.types import Observation, Problem
+from ..bench.core.strategy import strategy
+from ..bench.core.types import Observation, Problem
 from ..spaces import Arch
-from .history import History
+from ._shared.history import History
 from .regularized_evolution import RegularizedEvolution
 
 

@@ -1,10 +1,7 @@
 """The audit tells a clean bill of health from a service that it could not ask."""
 
 import json
-import sys
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parent))
 from audit import judge
 
 SOUND = {"name": "numpy", "version": "2.0.0", "vulns": []}

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from nasarena.bench import registry
+from nasarena.bench.experiment import registry
 
 SCRIPT = Path(__file__).parents[1] / "docs" / "make_strategies.py"
 

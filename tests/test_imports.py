@@ -74,7 +74,7 @@ def test_rooms_import_only_what_they_may(room):
         ("strategies", "from ..bench.oracle import TableOracle"),
         ("strategies", "from ..bench import oracle"),
         ("reports", "from ..spaces import Table"),
-        ("reports", "def f():\n    from nasarena.bench.task import Task"),
+        ("reports", "def f():\n    from nasarena.bench.core.task import Task"),
     ],
 )
 def test_the_guard_notices(room, line):
@@ -101,7 +101,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed(module):
 
 
 def test_help_does_not_wait_for_numpy():
-    code = "import sys, nasarena.bench.cli; print('numpy' in sys.modules)"
+    code = "import sys, nasarena.cli.main; print('numpy' in sys.modules)"
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert said.stdout == "False\n"
 

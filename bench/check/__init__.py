@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from ...spaces import SearchSpace
-from .. import registry
-from ..errors import CheckFailed, NasarenaError, UnknownName
-from ..task import Task
-from ..types import StrategyFactory
+from .._base.errors import CheckFailed, NasarenaError, UnknownName
+from ..core.task import Task
+from ..core.types import StrategyFactory
+from ..experiment import registry
 from .tasks import BENCHMARK, DATASETS, SHARED, one_of_each_space
 from .tasks import task as task_of
 from .trial import FULL, QUICK, Limits, Trial

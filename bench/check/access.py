@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from ...spaces import Table
-from .. import runner
-from ..errors import CheckFailed
-from ..runner import stream
-from ..task import Task
+from .._base.errors import CheckFailed
+from ..core import runner
+from ..core.runner import stream
+from ..core.task import Task
 from .guard import CLOCK, FILES, NETWORK, RANDOMNESS, TABLE
 from .reach import within_reach
 from .tasks import BENCHMARK

@@ -28,9 +28,10 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ...spaces import Table, TableBenchmark
-from .. import registry, runner
-from ..oracle import TableOracle
-from ..task import Task
+from ..core import runner
+from ..core.oracle import TableOracle
+from ..core.task import Task
+from ..experiment import registry
 
 RANDOMNESS, CLOCK, FILES, NETWORK, TABLE = "randomness", "clock", "files", "network", "table"
 

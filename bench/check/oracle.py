@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 
 from ...spaces import Arch, Table
-from ..errors import CheckFailed, InvalidProposal
-from ..task import Task
-from ..types import Oracle, Query
+from .._base.errors import CheckFailed, InvalidProposal
+from ..core.task import Task
+from ..core.types import Oracle, Query
 
 FEW = 30
 

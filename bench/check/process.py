@@ -7,7 +7,7 @@ import os
 import subprocess
 import sys
 
-from ..errors import CheckFailed
+from .._base.errors import CheckFailed
 from .trial import Limits, Trial
 
 _CODE = "import nasarena.bench.check.process as process; process.main()"
@@ -49,7 +49,7 @@ def main() -> None:
     """The other process: reads the order, prints one line of JSON."""
     order = json.load(sys.stdin)
     sys.path[:] = order["path"]
-    from .. import registry
+    from ..experiment import registry
     from .guard import FILES, NETWORK, Guard
     from .tasks import small
 

@@ -13,23 +13,22 @@ from typing import Any
 import numpy as np
 
 from ...spaces import Table, TableBenchmark
-from ..oracle import TableOracle
-from ..task import Task
+from ..core.oracle import TableOracle
+from ..core.task import Task
 
 MAX_OBJECTS = 500_000
 _TABLES = (Table, TableBenchmark, Task, TableOracle)
 _LEADING = (
-    "registry",
-    "task",
-    "oracle",
-    "runner",
-    "record",
-    "store",
-    "units",
-    "executor",
+    "core.task",
+    "core.oracle",
+    "core.runner",
+    "core.record",
     "experiment",
+    "store",
+    "execute",
+    "cache",
 )
-"""The modules of `nasarena.bench` from which a table can be had: none of a strategy's business."""
+"""What of `nasarena.bench` leads to a table: none of a strategy's business."""
 _STRANGERS = (ModuleType, FrameType, CodeType, logging.Logger, logging.Handler, str, bytes, int)
 
 
@@ -122,5 +121,5 @@ def _names(code: CodeType) -> Iterator[str]:
 
 
 def _leads_to_tables(module: str) -> bool:
-    parts = module.split(".")
-    return parts[:2] == ["nasarena", "bench"] and parts[2:3] != [] and parts[2] in _LEADING
+    places = [f"nasarena.bench.{name}" for name in _LEADING]
+    return any(module == place or module.startswith(f"{place}.") for place in places)

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 
-from ..errors import CheckFailed
-from ..runner import stream
-from ..types import Observation, Problem, Query
+from .._base.errors import CheckFailed
+from ..core.runner import stream
+from ..core.types import Observation, Problem, Query
 from .process import run_elsewhere
 from .trial import Event, Trial, same
 

@@ -10,14 +10,14 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..core.supernet_clock import Search
+from ..core.task import Task
+from ..core.types import Supernet
 from ..live.data import Dataset, Part
 from ..live.devices import pick
 from ..live.objectives import Classification
 from ..live.supernet import Supernets
 from ..live.training import Training
-from ..task import Task
-from ..types import Supernet
-from ..weight_sharing import Search
 
 
 def made_up() -> Dataset:
@@ -43,7 +43,7 @@ class SmallCells(Task):
         return self._supernets
 
     def _supernets(self, search: Search, key: str | None) -> Callable[..., Supernet]:
-        from ...spaces.nasbench201_supernet import Supernet as Cells
+        from ...spaces.networks.nasbench201_supernet import Supernet as Cells
 
         training, device = Training(batch=16, device="cpu"), pick("cpu")
         objective = Classification(made_up(), training, device)

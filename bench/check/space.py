@@ -14,8 +14,8 @@ from random import Random
 import numpy as np
 
 from ...spaces import Arch, CellSpace, SearchSpace
-from ..errors import CheckFailed
-from ..task import Task
+from .._base.errors import CheckFailed
+from ..core.task import Task
 from .guard import Guard
 
 SAMPLES = 2000

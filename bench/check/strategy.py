@@ -13,11 +13,11 @@ from math import inf, nan
 from time import perf_counter
 from typing import Any
 
-from .. import runner
-from ..errors import CheckFailed, ExperimentError
-from ..runner import stream
-from ..task import Task
-from ..types import Observation, Proposal, Query, StrategyInfo
+from .._base.errors import CheckFailed, ExperimentError
+from ..core import runner
+from ..core.runner import stream
+from ..core.task import Task
+from ..core.types import Observation, Proposal, Query, StrategyInfo
 from . import access, reproducible
 from .tasks import small
 from .tasks import task as task_of

@@ -8,8 +8,8 @@ from random import Random
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import CheckFailed
-from ..task import Task
+from .._base.errors import CheckFailed
+from ..core.task import Task
 
 SAMPLES = 1000
 NOISE = 1.5

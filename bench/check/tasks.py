@@ -29,11 +29,11 @@ from ...spaces import (
     SearchSpace,
     Table,
     TableBenchmark,
-    nasbench201,
 )
+from ...spaces.published import nasbench201
 from ...spaces.table import Rows
-from .. import registry
-from ..task import Task
+from ..core.task import Task
+from ..experiment import registry
 
 DATASETS = ("conditional", "plain", "pool")
 SHARED = "cells"

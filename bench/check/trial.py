@@ -8,11 +8,12 @@ from functools import cached_property
 from itertools import zip_longest
 from typing import Any, NamedTuple
 
-from .. import runner
-from ..errors import CheckFailed
-from ..runner import Budget, stream
-from ..task import Task
-from ..types import (
+from .._base.errors import CheckFailed
+from ..core import runner
+from ..core.runner import Budget, stream
+from ..core.supernet_clock import Search
+from ..core.task import Task
+from ..core.types import (
     Answer,
     Observation,
     Oracle,
@@ -22,7 +23,6 @@ from ..types import (
     StrategyFactory,
     StrategyInfo,
 )
-from ..weight_sharing import Search
 from .guard import Guard, Trespass
 from .tasks import SHARED, small
 

@@ -15,8 +15,8 @@ from importlib import import_module
 from pathlib import Path
 
 from ...spaces import SearchSpace
-from ..errors import UnknownName
-from ..task import Task
+from .._base.errors import UnknownName
+from ..core.task import Task
 from .supernet_task import SupernetTask
 from .task import SPACES, LiveTask
 from .training import Training
@@ -90,7 +90,7 @@ class LiveBenchmark:
 
 
 def _table(task_id: str) -> Task:
-    from .. import registry
+    from ..experiment import registry
 
     return registry.task(task_id)
 
@@ -126,7 +126,7 @@ BENCHMARK = LiveBenchmark(
         "mnist5k-large": LiveSetup(
             "mnist5k", training=replace(_MNIST, epochs=(3, 9, 27), augment=True)
         ),
-        "digits-cells": LiveSetup("digits", space="nasarena.spaces.nasbench201:SPACE"),
+        "digits-cells": LiveSetup("digits", space="nasarena.spaces.published.nasbench201:SPACE"),
         "nasbench201-digits": LiveSetup("digits", table="nasbench201/cifar10"),
         "tweets": LiveSetup("tweets", training=_TEXT),
         "tweets-large": LiveSetup("tweets", training=_LARGE_TEXT),

@@ -20,7 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..errors import NasarenaError, UnknownName
+from .._base.errors import NasarenaError, UnknownName
 
 SHARES = (0.7, 0.15, 0.15)
 """Train, validation, test."""

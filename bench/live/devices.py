@@ -15,7 +15,7 @@ from typing import Any
 import torch
 
 from ...spaces.cache import folder as cache_folder
-from ..errors import NasarenaError
+from .._base.errors import NasarenaError
 
 _claimed: dict[str, Any] = {}
 """The locks of the GPUs that this process has taken, by name: held until it ends."""

@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from ...spaces import Arch
-from ..errors import StoreError
+from .._base.errors import StoreError
 
 
 @dataclass

@@ -18,7 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..errors import StoreError
+from .._base.errors import StoreError
 from .objectives import EVALUATION_BATCH, moments, networks, sizes
 from .tokens import Tokenizer
 

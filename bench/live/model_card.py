@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..manifest import versions
+from ..store.manifest import versions
 from .training import METRICS
 
 if TYPE_CHECKING:

@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...spaces import Arch, SearchSpace
-from ..errors import ExperimentError
+from .._base.errors import ExperimentError
 from .data import Dataset, Part, take
 from .proxies import Minibatch
 from .tokens import Tokenizer
@@ -231,19 +231,19 @@ def networks(space: str, kind: str, name: str, **sizes: int) -> Build:
         ExperimentError: if the space does not fit the kind of data.
     """
     if (kind, space) == ("pairs", "translation"):
-        from ...spaces.translation_network import Network as Translator
+        from ...spaces.networks.translation_network import Network as Translator
 
         return lambda arch: Translator(arch, **sizes)
     if (kind, space) == ("text", "text-encoder"):
-        from ...spaces.text_encoder_network import Network as Encoder
+        from ...spaces.networks.text_encoder_network import Network as Encoder
 
         return lambda arch: Encoder(arch, **sizes)
     if (kind, space) == ("images", "growing"):
-        from ...spaces.growing_network import Network as Grown
+        from ...spaces.networks.growing_network import Network as Grown
 
         return lambda arch: Grown(arch, **sizes)
     if (kind, space) == ("images", "nasbench201"):
-        from ...spaces.nasbench201_network import Network as Cells
+        from ...spaces.networks.nasbench201_network import Network as Cells
 
         return lambda arch: Cells(arch, sizes["classes"], channels=sizes["channels"])
     raise ExperimentError(f"space {space!r} has no network for {kind} ({name})")

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spaces import Arch, SearchSpace
-from ..types import Proxy
-from ..weight_sharing import Search
+from ..core.supernet_clock import Search
+from ..core.types import Proxy
 
 if TYPE_CHECKING:
     from .proxies import Minibatch

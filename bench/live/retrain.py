@@ -24,8 +24,9 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spaces import Arch
-from .. import registry, store
-from ..errors import ExperimentError, StoreError, UnknownName
+from .._base.errors import ExperimentError, StoreError, UnknownName
+from ..experiment import registry
+from ..store import store
 from .journal import Journal, Trained
 from .task import LiveTask
 from .training import Training

@@ -21,9 +21,9 @@ import torch
 from torch import Tensor, nn
 
 from ...spaces import Arch, SearchSpace
-from ..errors import ExperimentError, StoreError
-from ..types import Batch
-from ..weight_sharing import Search
+from .._base.errors import ExperimentError, StoreError
+from ..core.supernet_clock import Search
+from ..core.types import Batch
 from .data import Dataset
 from .journal import append_line, read_lines, read_state, write_state
 from .objectives import Classification
@@ -45,11 +45,11 @@ def builder(space: SearchSpace, dataset: Dataset, objective: Any) -> Callable[[]
     """
     classes = len(dataset.classes)
     if dataset.kind == "images" and space.name == "nasbench201":
-        from ...spaces.nasbench201_supernet import Supernet as Cells
+        from ...spaces.networks.nasbench201_supernet import Supernet as Cells
 
         return partial(Cells, classes, channels=dataset.train.inputs.shape[1])
     if dataset.kind == "text" and space.name == "text-encoder":
-        from ...spaces.text_encoder_supernet import Supernet as Encoder
+        from ...spaces.networks.text_encoder_supernet import Supernet as Encoder
 
         return partial(Encoder, classes, vocabulary=len(objective.tokenizer))
     raise ValueError(f"space {space.name!r} has no supernet for {dataset.kind} ({dataset.name})")

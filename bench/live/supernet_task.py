@@ -12,12 +12,12 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...spaces import SearchSpace, Table
-from ..errors import ExperimentError
-from ..task import Task
+from .._base.errors import ExperimentError
+from ..core.task import Task
 
 if TYPE_CHECKING:
-    from ..types import Supernet
-    from ..weight_sharing import Search
+    from ..core.supernet_clock import Search
+    from ..core.types import Supernet
     from .task import LiveTask
 
 SPACES = ("nasbench201", "text-encoder")

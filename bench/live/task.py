@@ -21,9 +21,9 @@ from numpy.typing import NDArray
 
 from ...spaces import Arch, MissingPackage, SearchSpace
 from ...spaces.cache import folder as cache_folder
-from ..errors import InvalidProposal, UnknownName
-from ..types import Answer, Observation, Problem, Proposal, Query
-from ..unit_status import report_progress
+from .._base.errors import InvalidProposal, UnknownName
+from ..core.types import Answer, Observation, Problem, Proposal, Query
+from ..execute.heartbeat import report_progress
 from . import proxy_store
 from .journal import Journal, Trained
 from .training import METRICS, Training
@@ -31,8 +31,8 @@ from .training import METRICS, Training
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
-    from ..types import Proxy, Supernet
-    from ..weight_sharing import Search
+    from ..core.supernet_clock import Search
+    from ..core.types import Proxy, Supernet
     from .data import Dataset
     from .proxies import Minibatch
     from .supernet import Supernets
@@ -42,9 +42,9 @@ OBJECTIVES = {"parameters": "", "flops": "", "latency": "s"}
 """Further objectives of a live task, and their units; latency is that of one example."""
 
 SPACES = {
-    "images": "nasarena.spaces.growing:SPACE",
-    "text": "nasarena.spaces.text_encoder:SPACE",
-    "pairs": "nasarena.spaces.translation:SPACE",
+    "images": "nasarena.spaces.published.growing:SPACE",
+    "text": "nasarena.spaces.published.text_encoder:SPACE",
+    "pairs": "nasarena.spaces.published.translation:SPACE",
 }
 """The space of each kind of data where none is named."""
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from ..errors import ExperimentError
+from .._base.errors import ExperimentError
 
 METRICS = {
     "accuracy": ("%", True),

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nasbench_graph import BENCHMARK, PROTEINS, arch_of_key, canonical_numbers, space
+from ..published.nasbench_graph import BENCHMARK, PROTEINS, arch_of_key, canonical_numbers, space
 from ..table import BadFile, Column, Rows, Table
 from . import Format, Imported, Progress
 from .stream import Unpickler

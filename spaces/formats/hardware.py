@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bounds import bounded
-from ..nasbench201 import EDGES, SPACE
+from ..published.nasbench201 import EDGES, SPACE
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
 from .rows import dataset_in, joined

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from ..nasbench_macro import SPACE
+from ..published.nasbench_macro import SPACE
 from ..table import BadFile, Column, Rows, Table
 from . import Format, Imported, Progress
 

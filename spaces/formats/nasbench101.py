@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..nasbench101 import EDGES, OPERATIONS, SPACE, VERTICES, Cell, halves, module_hash, spell
+from ..published.nasbench101 import (
+    EDGES,
+    OPERATIONS,
+    SPACE,
+    VERTICES,
+    Cell,
+    halves,
+    module_hash,
+    spell,
+)
 from ..table import BadFile, Column, Table
 from . import Format, Imported, Progress
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..nasbench201 import SPACE
+from ..published.nasbench201 import SPACE
 from ..table import BadFile
 from . import Format, Imported, Progress
 from .stream import torch_file

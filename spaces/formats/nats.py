@@ -17,7 +17,7 @@ from typing import Any
 
 from ..base import Decision, SearchSpace
 from ..bounds import bounded
-from ..nasbench201 import SPACE as TOPOLOGY
+from ..published.nasbench201 import SPACE as TOPOLOGY
 from ..table import BadFile
 from . import Format, Imported, Progress
 from .stream import Unpickler

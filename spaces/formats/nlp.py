@@ -17,7 +17,7 @@ import numpy as np
 
 from ..base import Arch
 from ..bounds import UNPACK_ERRORS, check_zip
-from ..nasbench_nlp import decisions, in_order, spell
+from ..published.nasbench_nlp import decisions, in_order, spell
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
 from .rows import table_of

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..base import Arch
-from ..nasbench201 import BENCHMARK, read, source
+from ..published.nasbench201 import BENCHMARK, read, source
 from ..table import BadFile, Column, Table
 
 

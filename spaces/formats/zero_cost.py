@@ -12,7 +12,7 @@ import csv
 from collections.abc import Iterator
 from pathlib import Path
 
-from ..nasbench201 import SPACE
+from ..published.nasbench201 import SPACE
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
 from .hardware import csv_rows, gather

@@ -1,31 +1,27 @@
 """Properties of experiment files, stores and the runner, on random cases."""
 
-import sys
 import tomllib
 from contextlib import nullcontext, suppress
 from datetime import date
 from math import inf
-from pathlib import Path
 from random import Random
 
 import numpy as np
 import pyarrow as pa
 import pytest
+import toy
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
-
-sys.path.append(str(Path(__file__).parents[1]))
-sys.path.append(str(Path(__file__).parent))
-import toy
 from properties import examples
 
-from nasarena.bench import experiment, store
-from nasarena.bench.errors import NasarenaError, StoreError
-from nasarena.bench.oracle import TableOracle
-from nasarena.bench.runner import Budget, Run, run
-from nasarena.bench.store import Unit
-from nasarena.bench.types import Query
+from nasarena.bench._base.errors import NasarenaError, StoreError
+from nasarena.bench.core.oracle import TableOracle
+from nasarena.bench.core.runner import Budget, Run, run
+from nasarena.bench.core.types import Query
+from nasarena.bench.experiment import experiment
+from nasarena.bench.store import store
+from nasarena.bench.store.store import Unit
 
 # Experiment files.
 

@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pyarrow.compute as pc
 
-from nasarena.bench import record, store, vault, vault_upkeep
+from nasarena.bench.cache import cache_upkeep, run_cache
+from nasarena.bench.core import record
+from nasarena.bench.store import store
 
 HERE = Path(__file__).parent
-TASK = f"{HERE.parent / 'bench'}/toy.py:BENCHMARK/a"
+TASK = f"{HERE.parent / 'helpers'}/toy.py:BENCHMARK/a"
 LABELS = ("random", "regularized-evolution")
 ENDS = {".png": b"IEND\xaeB`\x82", ".pdf": b"%%EOF", ".html": b"-->"}
 
@@ -94,7 +96,7 @@ def check(root, own_vault, whole):
         assert data.rstrip().endswith(ENDS.get(path.suffix, b"")), path
         if path.suffix == ".json":
             json.loads(data)
-    for found in vault_upkeep.entries([vault.Folder(own_vault)]):
+    for found in cache_upkeep.entries([run_cache.Folder(own_vault)]):
         assert found.about is not None, found.problem
     return there
 

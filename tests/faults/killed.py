@@ -3,7 +3,7 @@
 import os
 import sys
 
-from nasarena.bench import cli
+from nasarena.cli import main
 
 if __name__ == "__main__":
     os.environ["FAULT_GROUP"] = str(os.getpgrp())
@@ -11,4 +11,4 @@ if __name__ == "__main__":
     if trace := os.environ.get("TRACE"):
         with open(trace, "a") as file:
             file.write("ready start\n")
-    cli.main()
+    main.main()

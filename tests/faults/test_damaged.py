@@ -12,11 +12,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nasarena.bench import packed, record, seal, store, unit_file, upkeep
-from nasarena.bench.errors import StoreError
-from nasarena.bench.executor import execute
-from nasarena.bench.experiment import parse
-from nasarena.bench.store import Unit
+from nasarena.bench._base.errors import StoreError
+from nasarena.bench.core import record
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.experiment.experiment import parse
+from nasarena.bench.store import packed, seal, store, unit_file, upkeep
+from nasarena.bench.store.store import Unit
 
 TASK = harness.TASK
 UNIT = Unit(TASK, "random", 0, 4)

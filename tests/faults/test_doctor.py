@@ -9,11 +9,14 @@ import numpy as np
 import pyarrow.parquet as pq
 import pytest
 
-from nasarena.bench import cli, doctor, locks, record, store, unit_file
-from nasarena.bench.errors import StoreError
-from nasarena.bench.executor import execute
-from nasarena.bench.experiment import parse
-from nasarena.bench.store import Unit
+from nasarena.bench._base import locks
+from nasarena.bench._base.errors import StoreError
+from nasarena.bench.core import record
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.experiment.experiment import parse
+from nasarena.bench.store import doctor, store, unit_file
+from nasarena.bench.store.store import Unit
+from nasarena.cli import main
 
 UNIT = Unit(harness.TASK, "random", 0, 4)
 
@@ -41,7 +44,7 @@ def nasarena(monkeypatch, capsys):
     def call(*words):
         monkeypatch.setattr(sys, "argv", ["nasarena", *map(str, words)])
         try:
-            cli.main()
+            main.main()
             code = 0
         except SystemExit as stop:
             code = stop.code or 0

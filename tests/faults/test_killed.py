@@ -9,8 +9,9 @@ from random import Random
 import harness
 import pytest
 
-from nasarena.bench import atomic, experiment
-from nasarena.bench.executor import execute
+from nasarena.bench._base import atomic
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.experiment import experiment
 
 POINTS = ("made", "half", "written", "synced", "renamed")
 PLACES = {"manifest": r"/manifest\.json$", "unit": r"/runs/.*parquet$", "vault": r"vault.*parquet$"}

@@ -12,10 +12,11 @@ from contextlib import contextmanager
 import harness
 import pytest
 
-from nasarena.bench import atomic, doctor, locks, store
-from nasarena.bench.errors import StoreError
-from nasarena.bench.executor import execute
-from nasarena.bench.experiment import parse
+from nasarena.bench._base import atomic, locks
+from nasarena.bench._base.errors import StoreError
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.experiment.experiment import parse
+from nasarena.bench.store import doctor, store
 
 LABELS = ("random", "local-search")
 
@@ -101,7 +102,7 @@ def test_a_read_only_disk(tmp_path, undisturbed):
 def nasarena(*words, before=None):
     """The command in a process of its own: exit code, output, errors."""
     done = subprocess.run(
-        [sys.executable, "-m", "nasarena.bench.cli", *map(str, words)],
+        [sys.executable, "-m", "nasarena", *map(str, words)],
         capture_output=True,
         text=True,
         preexec_fn=before,

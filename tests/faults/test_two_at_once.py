@@ -9,10 +9,11 @@ import threading
 import harness
 import pytest
 
-from nasarena.bench import doctor, locks, store
-from nasarena.bench.errors import StoreError
-from nasarena.bench.executor import execute
-from nasarena.bench.experiment import parse
+from nasarena.bench._base import locks
+from nasarena.bench._base.errors import StoreError
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.experiment.experiment import parse
+from nasarena.bench.store import doctor, store
 
 BOTH = ("random", "local-search")
 
@@ -90,7 +91,7 @@ def test_the_lock_of_a_killed_process_blocks_nobody(tmp_path):
     root = tmp_path / "results"
     execute(root, plan(seeds=2), processes=1)
     code = (
-        "import sys, time, pathlib; from nasarena.bench import locks\n"
+        "import sys, time, pathlib; from nasarena.bench._base import locks\n"
         f"with locks.held(pathlib.Path({str(root)!r})): print('held', flush=True); time.sleep(600)"
     )
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)

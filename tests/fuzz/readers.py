@@ -17,31 +17,25 @@ from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 
-from nasarena.bench import (
-    doctor,
-    entry,
-    experiment,
-    locks,
-    packed,
-    random_curve,
-    run_log,
-    store,
-    unit_index,
-    unit_status,
-    vault,
-)
-from nasarena.bench.errors import NasarenaError
-from nasarena.reports import exchange, history, provenance
+from nasarena.bench._base import locks
+from nasarena.bench._base.errors import NasarenaError
+from nasarena.bench.cache import cache_entry, random_curve, run_cache
+from nasarena.bench.execute import heartbeat, run_log
+from nasarena.bench.experiment import experiment
+from nasarena.bench.store import doctor, packed, store, unit_index
+from nasarena.reports.exchange import formats
+from nasarena.reports.history import history
+from nasarena.reports.record import provenance
 from nasarena.spaces import cache as table_cache
 from nasarena.spaces import unpickle
 from nasarena.spaces.formats import find
 from nasarena.spaces.table import BadFile
 
-sys.path.append(str(Path(__file__).parents[1] / "bench"))
+sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 toy = importlib.import_module("toy")
 
 EXPECTED = (NasarenaError, BadFile, UnpicklingError, OSError)
-"""What the command line explains in one line (see `nasarena.bench.cli.main`), and `BadFile`."""
+"""What the command line explains in one line (see `nasarena.cli.main.main`), and `BadFile`."""
 
 CORPUS = Path(__file__).parent / "corpus"
 Reader = Callable[[Path, bytes], object]
@@ -92,14 +86,14 @@ def _beside_units(folder: Path, data: bytes) -> object:
     unit = (CORPUS / "unit" / "seed-1").read_bytes()
     _put(folder, f"runs/{TASK}/{LABEL}/0-1.parquet", unit)
     _put(folder, f"{run_log.FOLDER}/a.jsonl", data)
-    _put(folder, f"{unit_status.FOLDER}/a.json", data)
+    _put(folder, f"{heartbeat.FOLDER}/a.json", data)
     _put(folder, unit_index.NAME, data)
     _put(folder, locks.HOLDER, data)
     index = unit_index.UnitIndex(folder)
     place = store.unit_path(folder, store.Unit(TASK, LABEL, 0, 1))
     said = [*run_log.events(folder / run_log.FOLDER / "a.jsonl")], locks.holder(folder)
     parts = [*index.parts_of(store.Unit(TASK, LABEL, 0, 1), place)]
-    return said, parts, unit_status.under_way(folder), [*doctor.examine(folder)]
+    return said, parts, heartbeat.under_way(folder), [*doctor.examine(folder)]
 
 
 def _packed(folder: Path, data: bytes) -> object:
@@ -115,18 +109,18 @@ def task() -> object:
 
 
 def _vault_entry(folder: Path, data: bytes) -> object:
-    entry.about(data)
-    return entry.unpack(task(), data)
+    cache_entry.about(data)
+    return cache_entry.unpack(task(), data)
 
 
 def _vault_index(folder: Path, data: bytes) -> object:
-    own = vault.Folder(folder)
+    own = run_cache.Folder(folder)
     _put(folder, "refused.json", data)
     random_curve.read.cache_clear()
     random_curve.read(folder / "refused.json")
     with suppress(NasarenaError):
-        vault.refused(own)
-    return vault.read_index(data)
+        run_cache.refused(own)
+    return run_cache.read_index(data)
 
 
 def _table_cache(folder: Path, data: bytes) -> object:
@@ -204,8 +198,8 @@ def _exchange(kind: str, file: str, source_name: str = "", **beside: bytes) -> R
         for name, content in beside.items():
             _put(path.parent, name.replace("__", "."), content)
         source = folder / (source_name or file.split("/")[0])
-        options = exchange.Options(task=TASK, strategy=LABEL)
-        out = exchange.import_results(kind, str(source), folder / "out", options)
+        options = formats.Options(task=TASK, strategy=LABEL)
+        out = formats.import_results(kind, str(source), folder / "out", options)
         return store.read(out)
 
     return read

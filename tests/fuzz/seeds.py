@@ -25,10 +25,13 @@ import pyarrow.parquet as pq
 sys.path.append(str(Path(__file__).parent))
 import readers
 
-from nasarena.bench import entry, record, strategy, unit_file
-from nasarena.bench.runner import Budget, run_seed
-from nasarena.spaces import nasbench101, nasbench201
+from nasarena.bench import strategy
+from nasarena.bench.cache import cache_entry
+from nasarena.bench.core import record
+from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.store import unit_file
 from nasarena.spaces.formats.nasbench101 import masked_crc
+from nasarena.spaces.published import nasbench101, nasbench201
 
 CORPUS = Path(__file__).parent / "corpus"
 
@@ -55,7 +58,7 @@ def seeds() -> dict[str, list[bytes]]:
             _json({"event": "start"}) + b"\n",
         ],
         "packed": [_parquet(_packed(unit))],
-        "vault-entry": [entry.pack(readers.task(), unit, _about())],
+        "vault-entry": [cache_entry.pack(readers.task(), unit, _about())],
         "vault-index": [
             _json({"entries": {f"a.{'0' * 16}.{'0' * 8}.0-1.parquet": "00"}}),
             _json({"a/b": [[1.0, 2.0], [0.5, 0.25]]}),
@@ -158,7 +161,7 @@ def _arrow() -> bytes:
 
 def _tfrecord() -> bytes:
     cell = nasbench101.SPACE.sample(Random(0))
-    from nasarena.spaces.nasbench101 import module_hash
+    from nasarena.spaces.published.nasbench101 import module_hash
 
     measured = b"".join(
         b"\x0a" + bytes([36]) + b"".join(struct.pack("<Bd", n << 3 | 1, 0.5) for n in range(1, 5))

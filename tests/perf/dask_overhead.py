@@ -13,11 +13,11 @@ import time
 from pathlib import Path
 from statistics import median
 
-from nasarena.bench import experiment as experiments
 from nasarena.bench import strategy
-from nasarena.bench.dask_executor import DaskCluster
-from nasarena.bench.executor import execute
-from nasarena.bench.processes import LocalProcesses
+from nasarena.bench.execute.dask_executor import DaskCluster
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.execute.processes import LocalProcesses
+from nasarena.bench.experiment import experiment as experiments
 
 SEEDS = 5  # a unit: one second each
 STEP = 1 / 3  # seconds: a generator of two queries is gone on with three times

@@ -17,9 +17,9 @@ from pathlib import Path
 import numpy as np
 from nas_201_api import api_utils
 
-from nasarena.spaces.nasbench201 import SPACE
+from nasarena.spaces.published.nasbench201 import SPACE
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "spaces"))
+sys.path.insert(0, str(Path(__file__).parents[1] / "helpers"))
 import official
 
 SEEDS = (777, 888)

@@ -11,8 +11,8 @@ from itertools import cycle, islice
 from pathlib import Path
 from time import perf_counter
 
-from nasarena.bench import experiment as experiments
-from nasarena.bench.executor import execute
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.experiment import experiment as experiments
 
 VARIED = {
     "random": None,

@@ -15,8 +15,9 @@ import numpy as np
 import pyarrow as pa
 from memory import measure
 
-from nasarena.bench import record, store
-from nasarena.bench.store import Unit
+from nasarena.bench.core import record
+from nasarena.bench.store import store
+from nasarena.bench.store.store import Unit
 
 SHAPE = (20, 20, 100, 1000)
 BLOCK = 50

@@ -13,9 +13,10 @@ from time import perf_counter
 from large_report import rows
 from memory import measure
 
-from nasarena.bench import experiment as experiments
-from nasarena.bench import manifest, registry, store
-from nasarena.bench.store import Unit
+from nasarena.bench.experiment import experiment as experiments
+from nasarena.bench.experiment import registry
+from nasarena.bench.store import manifest, store
+from nasarena.bench.store.store import Unit
 
 TASKS = ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench-graph/cora")
 TASKS += ("nasbench-graph/citeseer", "fcnet/naval")
@@ -51,8 +52,9 @@ def make(root: Path) -> None:
 RESUME = """
 import sys
 from pathlib import Path
-from nasarena.bench import experiment, store
-from nasarena.bench.executor import execute
+from nasarena.bench.experiment import experiment
+from nasarena.bench.store import store
+from nasarena.bench.execute.executor import execute
 root = Path(sys.argv[1])
 made = experiment.from_manifest(store.manifest(root)["experiment"])
 assert execute(root, made) == []

@@ -50,7 +50,7 @@ OPEN = """
 import resource, sys
 from time import perf_counter
 import pyarrow
-from nasarena.bench import registry
+from nasarena.bench.experiment import registry
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 begin = perf_counter()
 task = registry.task("whole/cifar10")
@@ -165,7 +165,7 @@ def test_import_of_a_whole_file(benchmark, capsys, library):
     if not path:
         pytest.skip("NASARENA_FULL_SIZE names no file; see full_size.py")
     code = (
-        "import resource, sys; from pathlib import Path; from nasarena.bench import data; "
+        "import resource, sys; from pathlib import Path; from nasarena.studies import data; "
         "data.import_files('nasbench201', [Path(sys.argv[1])]); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )

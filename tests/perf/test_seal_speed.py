@@ -8,7 +8,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from nasarena.bench import store, unit_file
+from nasarena.bench.store import store, unit_file
 
 ROWS, QUERIES = 200_000, 200
 SOME = ["seed", "step", "loss", "network"]

@@ -15,12 +15,14 @@ import numpy as np
 import optuna
 import pytest
 
-from nasarena.bench import experiment as experiments
-from nasarena.bench import record, registry, store
-from nasarena.bench.executor import execute
-from nasarena.bench.runner import Budget, run_seed, stream
-from nasarena.bench.store import Unit
-from nasarena.bench.units import compute
+from nasarena.bench.core import record
+from nasarena.bench.core.runner import Budget, run_seed, stream
+from nasarena.bench.execute.executor import execute
+from nasarena.bench.execute.units import compute
+from nasarena.bench.experiment import experiment as experiments
+from nasarena.bench.experiment import registry
+from nasarena.bench.store import store
+from nasarena.bench.store.store import Unit
 
 QUERIES = 200
 BUDGET = Budget(queries=QUERIES)
@@ -134,7 +136,7 @@ def test_comparing_against_the_box(benchmark, capsys, tmp_path, monkeypatch):
         monkeypatch.setenv("NASARENA_VAULT", str(tmp_path / f"vault-{number}"))
         words = ["compare", f"{tmp_path}/mine.py:climber", "--against", "all"]
         words += ["--out", str(tmp_path / f"out-{number}")]
-        command = [sys.executable, "-m", "nasarena.bench.cli", *words]
+        command = [sys.executable, "-m", "nasarena", *words]
         subprocess.run(command, check=True, capture_output=True)
 
     benchmark.pedantic(call, rounds=3)
@@ -186,7 +188,7 @@ def test_help(benchmark, capsys):
     def call(*words):
         subprocess.run([sys.executable, *words], check=True, capture_output=True)
 
-    benchmark.pedantic(call, ("-m", "nasarena.bench.cli", "--help"), rounds=7)
+    benchmark.pedantic(call, ("-m", "nasarena", "--help"), rounds=7)
     python = median(seconds(lambda: call("-c", "pass")) for _ in range(7))
     took = benchmark.stats.stats.median
     report(capsys, f"nasarena --help: {took:.2f} s, of which Python itself {python:.2f} s")
@@ -220,7 +222,7 @@ def large(tmp_path_factory):
 
 def test_ten_million_rows(benchmark, capsys, large):
     """Load the store and compute every regret curve."""
-    from nasarena.reports.curves import COLUMNS, blocks
+    from nasarena.reports.record.curves import COLUMNS, blocks
 
     def curves():
         frame = store.read(large, columns=COLUMNS)
@@ -237,7 +239,7 @@ def test_bootstrap_against_scipy(benchmark, capsys):
     """10,000 resamples of 100 runs at 20 points."""
     from scipy.stats import bootstrap
 
-    from nasarena.reports.bootstrap import mean_interval
+    from nasarena.reports.stats.bootstrap import mean_interval
 
     values = np.random.default_rng(0).normal(size=(100, 20))
 

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from rliable_library import rliable_library
 
-from nasarena.bench import registry
-from nasarena.reports import aggregate
-from nasarena.reports.bootstrap import interval
-from nasarena.reports.random_reference import RandomSearch
+from nasarena.bench.experiment import registry
+from nasarena.reports.stats import aggregate
+from nasarena.reports.stats.bootstrap import interval
+from nasarena.reports.stats.random_reference import RandomSearch
 
 VALUES = np.random.default_rng(0).gamma(2.0, size=(100, 20))
 RESAMPLES = 10_000

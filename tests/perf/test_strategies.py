@@ -11,7 +11,7 @@ from time import perf_counter
 
 import pytest
 
-from nasarena.bench import registry
+from nasarena.bench.experiment import registry
 
 SCRIPT = Path(__file__).parents[2] / "docs" / "plot_thinking_time.py"
 spec = importlib.util.spec_from_file_location("plot_thinking_time", SCRIPT)

@@ -10,8 +10,8 @@ import sys
 import time
 from pathlib import Path
 
-from nasarena.bench.errors import StoreError
-from nasarena.bench.status import Watcher
+from nasarena.bench._base.errors import StoreError
+from nasarena.bench.execute.status import Watcher
 
 OPTIONS = "--tasks nasbench201/*,nasbench-graph/cora --seeds 24 --queries 60 --no-vault --no-report"
 STRATEGIES = "random,local-search,optuna-tpe,random-forest,bananas"

@@ -31,7 +31,7 @@ from nasarena.bench import Query
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, data
 from nasarena.bench.live.trainer import Trainer
 
-CELLS = "nasarena.spaces.nasbench201:SPACE"
+CELLS = "nasarena.spaces.published.nasbench201:SPACE"
 TEXT = {"optimizer": "adam", "learning_rate": 2e-3, "weight_decay": 1e-2}
 CASES = {
     "digits, perceptron": ("digits", None, (0,) * 13, {}),

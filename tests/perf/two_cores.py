@@ -21,8 +21,8 @@ RUN = """
 import json, os, sys, time
 from pathlib import Path
 begin = time.perf_counter()
-from nasarena.bench import experiment, registry
-from nasarena.bench.executor import execute
+from nasarena.bench.experiment import experiment, registry
+from nasarena.bench.execute.executor import execute
 made = experiment.parse({})
 done = execute(Path(sys.argv[1]), made, processes=int(sys.argv[2]))
 by_worker = {}

@@ -1,12 +1,6 @@
 import shutil
-import sys
-from pathlib import Path
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent))
-# The small task that the bench is tested with.
-sys.path.append(str(Path(__file__).parents[1] / "bench"))
 
 
 @pytest.fixture(scope="module")

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from stores import facts, frame, manifest, write
 
-from nasarena.reports.gallery import render
+from nasarena.reports.figures.gallery import render
 from nasarena.reports.report import prepare
 
 nan = np.nan
@@ -65,7 +65,7 @@ def test_constant_values(made):
 def test_negative_regret_is_on_the_axis(made):
     from matplotlib import rc_context
 
-    from nasarena.reports.gallery import draw
+    from nasarena.reports.figures.gallery import draw
 
     rows = [("t/1", x, s, -i, -94.5 - i) for x in "ab" for s in range(3) for i in range(3)]
     report, plates = made(rows)
@@ -77,7 +77,7 @@ def test_negative_regret_is_on_the_axis(made):
 
 
 def test_too_few_tasks_are_explained(made):
-    from nasarena.reports.gallery import refusals
+    from nasarena.reports.figures.gallery import refusals
 
     rows = [("t/1", x, s, -1.0, -94.0) for x in "ab" for s in range(3) for _ in range(4)]
     report, plates = made(rows)

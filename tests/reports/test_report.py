@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from stores import facts, frame, manifest, synthetic, write
 
-from nasarena.bench.errors import StoreError
+from nasarena.bench._base.errors import StoreError
 from nasarena.reports import write_report
-from nasarena.reports.curves import blocks
-from nasarena.reports.tables import (
+from nasarena.reports.record.curves import blocks
+from nasarena.reports.text.tables import (
     Table,
     effort_table,
     final_regret,

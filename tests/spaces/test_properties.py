@@ -1,14 +1,10 @@
 """Properties that every search space has, on random spaces with random conditions."""
 
-import sys
-from pathlib import Path
 from random import Random
 
 import numpy as np
 from hypothesis import assume, given
 from hypothesis import strategies as st
-
-sys.path.append(str(Path(__file__).parents[1]))
 from properties import examples
 
 from nasarena.spaces import Condition, Decision, SearchSpace

@@ -7,10 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from nasarena.spaces import (
-    Condition,
-    Decision,
-    SearchSpace,
+from nasarena.spaces import Condition, Decision, SearchSpace
+from nasarena.spaces.published import (
     fcnet,
     growing,
     nasbench201,

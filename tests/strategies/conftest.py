@@ -1,12 +1,7 @@
-import sys
-from pathlib import Path
-
 import pytest
 
 from nasarena.bench import Problem
 from nasarena.spaces import Condition, Decision, SearchSpace
-
-sys.path.insert(0, str(Path(__file__).parent))
 
 
 @pytest.fixture

@@ -5,12 +5,13 @@ import numpy as np
 import pytest
 from driving import answer, drive
 
-from nasarena.bench import Problem, Query, registry
-from nasarena.bench.runner import Budget, run_seed
+from nasarena.bench import Problem, Query
+from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.experiment import registry
 from nasarena.spaces import Decision, SearchSpace
+from nasarena.strategies._shared.brackets import hyperband_widths, levels
 from nasarena.strategies.asha import ASHA
 from nasarena.strategies.bohb import BOHB, Density
-from nasarena.strategies.brackets import hyperband_widths, levels
 from nasarena.strategies.dehb import DEHB
 from nasarena.strategies.hyperband import Hyperband
 from nasarena.strategies.random_search import RandomSearch

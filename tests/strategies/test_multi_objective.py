@@ -7,10 +7,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from nasarena.bench import Problem
-from nasarena.spaces.nasbench201 import NASBench201
+from nasarena.spaces.published.nasbench201 import NASBench201
+from nasarena.strategies._shared.pareto import crowding, fronts, ranking
 from nasarena.strategies.nsga2 import NSGA2
 from nasarena.strategies.parego import ParEGO
-from nasarena.strategies.pareto import crowding, fronts, ranking
 
 TWO = Problem(NASBench201(), (1,), ("validation", "parameters"))
 

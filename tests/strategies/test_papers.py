@@ -14,8 +14,8 @@ import nasbench101
 import numpy as np
 import pytest
 
-from nasarena.bench import registry
-from nasarena.bench.runner import Budget, run_seed
+from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.experiment import registry
 
 pytestmark = pytest.mark.papers
 

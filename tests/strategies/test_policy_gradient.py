@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from driving import drive
 
-from nasarena.strategies.controllers import (
+from nasarena.strategies._shared.controllers import (
     LogitsController,
     LstmController,
     Rewards,

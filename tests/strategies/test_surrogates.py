@@ -4,19 +4,20 @@ import numpy as np
 import pytest
 from driving import drive, seen
 
-from nasarena.bench import Problem, registry
+from nasarena.bench import Problem
+from nasarena.bench.experiment import registry
 from nasarena.spaces import Decision, SearchSpace
-from nasarena.spaces.nasbench201 import NASBench201
-from nasarena.strategies.bananas import Bananas
-from nasarena.strategies.gaussian_process import GaussianProcess, Model, neighborhoods, unit
-from nasarena.strategies.gradient_descent import GradientDescent, Relaxation
-from nasarena.strategies.history import (
+from nasarena.spaces.published.nasbench201 import NASBench201
+from nasarena.strategies._shared.history import (
     History,
     expected_improvement,
     path_or_one_hot,
     standardized,
 )
-from nasarena.strategies.mlp import Ensemble
+from nasarena.strategies._shared.mlp import Ensemble
+from nasarena.strategies.bananas import Bananas
+from nasarena.strategies.gaussian_process import GaussianProcess, Model, neighborhoods, unit
+from nasarena.strategies.gradient_descent import GradientDescent, Relaxation
 from nasarena.strategies.npenas import Npenas
 from nasarena.strategies.random_forest import Forest, RandomForest
 from nasarena.strategies.zero_cost import ZeroCost

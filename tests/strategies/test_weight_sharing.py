@@ -8,11 +8,14 @@ import pytest
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from nasarena.bench import Observation, Problem, Query, registry  # noqa: E402
-from nasarena.bench.types import Batch  # noqa: E402
-from nasarena.spaces import Decision, SearchSpace, text_encoder  # noqa: E402
-from nasarena.strategies import darts, gdas, random_weight_sharing, shared_weights  # noqa: E402
+from nasarena.bench import Observation, Problem, Query  # noqa: E402
+from nasarena.bench.core.types import Batch  # noqa: E402
+from nasarena.bench.experiment import registry  # noqa: E402
+from nasarena.spaces import Decision, SearchSpace  # noqa: E402
+from nasarena.spaces.published import text_encoder  # noqa: E402
+from nasarena.strategies import darts, gdas, random_weight_sharing  # noqa: E402
 from nasarena.strategies import spos as single_path  # noqa: E402
+from nasarena.strategies._shared import shared_weights  # noqa: E402
 
 SPACE = SearchSpace("planted", [Decision(n, ("0", "1", "2", "3")) for n in "abc"])
 BEST = (2, 0, 3)

@@ -8,7 +8,7 @@ import pytest
 pytestmark = pytest.mark.torch
 pytest.importorskip("sklearn")
 
-from nasarena.bench.errors import NasarenaError  # noqa: E402
+from nasarena.bench._base.errors import NasarenaError  # noqa: E402
 from nasarena.bench.live import data  # noqa: E402
 
 

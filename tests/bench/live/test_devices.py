@@ -9,7 +9,7 @@ import pytest
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 
-from nasarena.bench.errors import NasarenaError  # noqa: E402
+from nasarena.bench._base.errors import NasarenaError  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, devices  # noqa: E402
 
 

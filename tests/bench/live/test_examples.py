@@ -15,8 +15,9 @@ pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import registry, store  # noqa: E402
+from nasarena.bench.experiment import registry  # noqa: E402
 from nasarena.bench.live.retrain import winner  # noqa: E402
+from nasarena.bench.store import store  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PAIRS = Path(__file__).parents[4] / "shared/data/en-de"

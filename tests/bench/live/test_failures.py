@@ -10,17 +10,12 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import (  # noqa: E402
-    cli,
-    experiment,
-    failures,
-    progress,
-    registry,
-    store,
-    unit_status,
-)
-from nasarena.bench.executor import ThisProcess, execute  # noqa: E402
+from nasarena.bench.execute import heartbeat  # noqa: E402
+from nasarena.bench.execute.executor import ThisProcess, execute  # noqa: E402
+from nasarena.bench.experiment import experiment, registry  # noqa: E402
 from nasarena.bench.live import journal, trainer  # noqa: E402
+from nasarena.bench.store import failures, store  # noqa: E402
+from nasarena.cli import main, progress  # noqa: E402
 
 DECLARED = """
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training
@@ -145,7 +140,7 @@ def test_a_gpu_that_is_not_there_is_one_line(tmp_path, monkeypatch, capsys):
     command = ["nasarena", "run", "--tasks", f"{file}:BENCHMARK/mine", "--strategies", "random"]
     monkeypatch.setattr("sys.argv", [*command, "--out", str(tmp_path / "results")])
     with pytest.raises(SystemExit) as stopped:
-        cli.main()
+        main.main()
     said = capsys.readouterr().err
     assert stopped.value.code == 2
     assert said == (
@@ -165,14 +160,14 @@ def test_a_cell_without_a_way_through_guesses_one_class(tmp_path, monkeypatch):
 
 
 def test_how_far_a_training_is_can_be_seen(tmp_path, declared, monkeypatch):
-    seen, write = [], unit_status._write
+    seen, write = [], heartbeat._write
 
     def keep():
         write()
-        seen.append(json.loads(unit_status._current.path.read_text()).get("progress", {}))
+        seen.append(json.loads(heartbeat._current.path.read_text()).get("progress", {}))
 
-    monkeypatch.setattr(unit_status, "EVERY", 0.0)
-    monkeypatch.setattr(unit_status, "_write", keep)
+    monkeypatch.setattr(heartbeat, "EVERY", 0.0)
+    monkeypatch.setattr(heartbeat, "_write", keep)
     run(tmp_path, declared(queries=2))
     trainings = [(s["query"], s["epoch"]) for s in seen if "epoch" in s]
     assert trainings[:4] == [(1, "1/2"), (1, "2/2"), (2, "1/2"), (2, "2/2")]
@@ -180,14 +175,14 @@ def test_how_far_a_training_is_can_be_seen(tmp_path, declared, monkeypatch):
 
 
 def test_a_terminal_shows_query_epoch_loss_and_time_left(tmp_path, declared, monkeypatch):
-    shown, write = [], unit_status._write
+    shown, write = [], heartbeat._write
 
     def keep():
         write()
         shown.append(progress.under_way(tmp_path / "results"))
 
-    monkeypatch.setattr(unit_status, "EVERY", 0.0)
-    monkeypatch.setattr(unit_status, "_write", keep)
+    monkeypatch.setattr(heartbeat, "EVERY", 0.0)
+    monkeypatch.setattr(heartbeat, "_write", keep)
     run(tmp_path, declared(queries=1))
     (line,) = shown[-2]
     assert re.fullmatch(r"query 1, epoch 2/2, loss \d\.?\d*, 0 s left", line)

@@ -13,9 +13,9 @@ pytestmark = pytest.mark.torch
 pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import store  # noqa: E402
-from nasarena.bench.record import MEASURED  # noqa: E402
-from nasarena.spaces import growing  # noqa: E402
+from nasarena.bench.core.record import MEASURED  # noqa: E402
+from nasarena.bench.store import store  # noqa: E402
+from nasarena.spaces.published import growing  # noqa: E402
 
 TASKS = """
 import os
@@ -53,7 +53,7 @@ def run(here, trainings, **environment):
     words += ["regularized-evolution,asha", "--seeds", "1", "--queries", "6"]
     words += ["--out", str(here / f"results-{trainings}"), "--processes", "1", "--no-report"]
     return subprocess.Popen(
-        [sys.executable, "-m", "nasarena.bench.cli", "run", *words],
+        [sys.executable, "-m", "nasarena", "run", *words],
         env=os.environ | {"TRAININGS": trainings} | environment,
         stderr=subprocess.PIPE,
         stdout=subprocess.PIPE,

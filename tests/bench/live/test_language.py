@@ -13,7 +13,7 @@ for package in ("sklearn", "tokenizers", "sacrebleu"):
 
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training  # noqa: E402
 from nasarena.bench.live.tokens import Tokenizer  # noqa: E402
-from nasarena.spaces import text_encoder, translation  # noqa: E402
+from nasarena.spaces.published import text_encoder, translation  # noqa: E402
 
 PAIRS = Path(__file__).parents[4] / "shared/data/en-de"
 ATTENTION = (1, 0, 1, 0, 1, 0)  # a GRU reads, an LSTM writes, with attention

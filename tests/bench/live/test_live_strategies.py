@@ -9,9 +9,10 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import record, registry  # noqa: E402
+from nasarena.bench.core import record  # noqa: E402
+from nasarena.bench.core.runner import Budget, run_seed  # noqa: E402
+from nasarena.bench.experiment import registry  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training  # noqa: E402
-from nasarena.bench.runner import Budget, run_seed  # noqa: E402
 from nasarena.spaces.flops import parameters  # noqa: E402
 
 TRAINING = Training(epochs=(1, 2, 4), examples=100, measured=50, replicas=1, device="cpu")
@@ -47,7 +48,7 @@ QUERIES = {
 
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory):
-    setups = {"digits": LiveSetup("digits", "nasarena.spaces.nasbench201:SPACE", CELLS)}
+    setups = {"digits": LiveSetup("digits", "nasarena.spaces.published.nasbench201:SPACE", CELLS)}
     return LiveBenchmark(setups, root=tmp_path_factory.mktemp("cells")).task("live/d", "digits")
 
 

@@ -16,12 +16,12 @@ pytest.importorskip("sklearn")
 from torch import nn  # noqa: E402
 from torch.nn import functional  # noqa: E402
 
-from nasarena.bench import registry  # noqa: E402
+from nasarena.bench.core.runner import Budget, run_seed  # noqa: E402
+from nasarena.bench.experiment import registry  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, proxies  # noqa: E402
 from nasarena.bench.live.proxy_store import IMAGES, TOKENS, ProxyStore  # noqa: E402
-from nasarena.bench.runner import Budget, run_seed  # noqa: E402
-from nasarena.spaces import nasbench201  # noqa: E402
-from nasarena.spaces.nasbench201_network import Network  # noqa: E402
+from nasarena.spaces.networks.nasbench201_network import Network  # noqa: E402
+from nasarena.spaces.published import nasbench201  # noqa: E402
 
 PUBLISHED = Path(__file__).parents[4] / "shared/data/nb201_zero-cost_proxies_cifar10.csv.gz"
 TRAINING = Training(epochs=(1, 2), examples=150, measured=60, device="cpu")
@@ -134,7 +134,7 @@ def test_every_space_has_its_proxies_and_they_do_not_change(tmp_path):
     text.write_text("text,label\n" + rows)
     lines = tmp_path / "t.tsv"
     lines.write_text("".join(f"the house {i}\tdas Haus {i}\n" for i in range(80)))
-    cells = "nasarena.spaces.nasbench201:SPACE"
+    cells = "nasarena.spaces.published.nasbench201:SPACE"
     for number, (dataset, space, names) in enumerate(
         [
             ("digits", None, IMAGES),
@@ -158,7 +158,7 @@ def test_every_space_has_its_proxies_and_they_do_not_change(tmp_path):
 
 
 def test_a_cell_without_a_way_through_has_defined_proxies(tmp_path):
-    live = task(tmp_path, space="nasarena.spaces.nasbench201:SPACE")
+    live = task(tmp_path, space="nasarena.spaces.published.nasbench201:SPACE")
     found = {name: proxy((0,) * 6) for name, proxy in live.problem.proxies.items()}
     assert isnan(found["jacob_cov"]) and found["synflow"] == 0 and found["grad_norm"] >= 0
 

@@ -14,13 +14,14 @@ torch = pytest.importorskip("torch")
 for package in ("sklearn", "tokenizers", "safetensors", "sacrebleu"):
     pytest.importorskip(package)
 
-from nasarena.bench import experiment, registry, store  # noqa: E402
-from nasarena.bench.errors import ExperimentError, StoreError, UnknownName  # noqa: E402
-from nasarena.bench.executor import execute  # noqa: E402
+from nasarena.bench._base.errors import ExperimentError, StoreError, UnknownName  # noqa: E402
+from nasarena.bench.execute.executor import execute  # noqa: E402
+from nasarena.bench.experiment import experiment, registry  # noqa: E402
 from nasarena.bench.live import journal, load, model, model_card, trainer  # noqa: E402
 from nasarena.bench.live import retrain as retraining  # noqa: E402
 from nasarena.bench.live.retrain import Options, plan, retrain, winner  # noqa: E402
 from nasarena.bench.live.task import LiveTask  # noqa: E402
+from nasarena.bench.store import store  # noqa: E402
 from nasarena.spaces import MissingPackage  # noqa: E402
 
 TASKS = """

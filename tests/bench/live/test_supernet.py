@@ -12,22 +12,23 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import registry, strategy  # noqa: E402
-from nasarena.bench import weight_sharing as sharing  # noqa: E402
+from nasarena.bench import strategy  # noqa: E402
+from nasarena.bench._base.errors import ExperimentError, RunFailed  # noqa: E402
 from nasarena.bench.check.shared_weights import made_up  # noqa: E402
 from nasarena.bench.check.tasks import small  # noqa: E402
-from nasarena.bench.errors import ExperimentError, RunFailed  # noqa: E402
+from nasarena.bench.core import supernet_clock as sharing  # noqa: E402
+from nasarena.bench.core.runner import Budget, check_capabilities, run_seed  # noqa: E402
+from nasarena.bench.core.types import Batch  # noqa: E402
+from nasarena.bench.experiment import registry  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, supernet  # noqa: E402
 from nasarena.bench.live.objectives import Classification  # noqa: E402
-from nasarena.bench.runner import Budget, check_capabilities, run_seed  # noqa: E402
-from nasarena.bench.types import Batch  # noqa: E402
-from nasarena.spaces import nasbench201  # noqa: E402
-from nasarena.spaces.nasbench201_supernet import Supernet as Cells  # noqa: E402
+from nasarena.spaces.networks.nasbench201_supernet import Supernet as Cells  # noqa: E402
+from nasarena.spaces.published import nasbench201  # noqa: E402
 
 CPU = torch.device("cpu")
 SPACE = nasbench201.SPACE
 PATH = (3, 0, 2, 1, 0, 3)
-CELLS = "nasarena.spaces.nasbench201:SPACE"
+CELLS = "nasarena.spaces.published.nasbench201:SPACE"
 TINY = Training(epochs=(1,), examples=64, measured=40, device="cpu")
 
 
@@ -406,7 +407,7 @@ MINE = """
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training
 
 TINY = Training(epochs=(1,), examples=64, measured=40, device="cpu")
-CELLS = "nasarena.spaces.nasbench201:SPACE"
+CELLS = "nasarena.spaces.published.nasbench201:SPACE"
 BENCHMARK = LiveBenchmark(
     {
         "cells": LiveSetup("digits", space=CELLS, training=TINY),

@@ -9,16 +9,13 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
-from nasarena.bench import Query, record, registry  # noqa: E402
-from nasarena.bench.errors import (  # noqa: E402
-    ExperimentError,
-    InvalidProposal,
-    NasarenaError,
-    StoreError,
-)
+from nasarena.bench import Query  # noqa: E402
+from nasarena.bench._base.errors import ExperimentError, InvalidProposal, NasarenaError, StoreError  # noqa: E402
+from nasarena.bench.core import record  # noqa: E402
+from nasarena.bench.core.runner import Budget, run_seed  # noqa: E402
+from nasarena.bench.experiment import registry  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, devices, trainer  # noqa: E402
-from nasarena.bench.runner import Budget, run_seed  # noqa: E402
-from nasarena.spaces import growing  # noqa: E402
+from nasarena.spaces.published import growing  # noqa: E402
 
 TRAINING = Training(epochs=(1, 2, 3), examples=150, measured=60, device="cpu")
 PERCEPTRON = growing.SPACE.simplest()

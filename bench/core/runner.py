@@ -1,0 +1,264 @@
+"""The runner: moves one strategy and one oracle along a simulated clock until the budget is spent.
+
+A run is a pure function of (task, strategy, settings, seed): only the thinking time that is
+recorded beside it is measured.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from heapq import heappop, heappush
+from math import inf
+from random import Random
+from time import perf_counter
+from typing import Any
+
+from .._base.errors import ExperimentError, NasarenaError, RunFailed
+from .supernet_clock import BudgetSpent, ChargingOracle, Search, run_key
+from .task import Task
+from .types import Answer, Oracle, Strategy, StrategyFactory
+
+MAX_FREE_REPEATS = 10_000
+"""So many free duplicates in a row end a run: it would never spend its budget."""
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one run; the first one met ends it.
+
+    ``queries`` and ``epochs`` count what is charged; ``seconds`` are simulated, on the clock.
+    """
+
+    queries: int | None = None
+    epochs: int | None = None
+    seconds: float | None = None
+
+    def __post_init__(self) -> None:
+        limits = {"queries": self.queries, "epochs": self.epochs, "seconds": self.seconds}
+        if all(limit is None for limit in limits.values()):
+            raise ExperimentError("the budget needs a limit: queries, epochs or seconds")
+        for name, limit in limits.items():
+            if limit is not None and not limit > 0:
+                raise ExperimentError(f"budget.{name}: expected more than 0, got {limit!r}")
+
+
+class Run:
+    """The record of one run: four lists with one entry an answered query, in order of completion.
+
+    ``start`` and ``finish`` are seconds on the simulated clock, ``thinking`` real seconds. Lists
+    and not a list of tuples: the garbage collector would walk through every tuple.
+    """
+
+    __slots__ = ("answers", "finish", "start", "thinking")
+
+    def __init__(self) -> None:
+        self.answers: list[Answer] = []
+        self.start: list[float] = []
+        self.finish: list[float] = []
+        self.thinking: list[float] = []
+
+    def __len__(self) -> int:
+        return len(self.finish)
+
+
+def stream(experiment_seed: int, task_id: str, seed: int, role: str) -> Random:
+    """The random stream of ``role`` ("strategy" or "oracle") in one run.
+
+    It does not depend on the strategy: runs of two strategies with one seed are a pair.
+    """
+    name = f"{experiment_seed}/{task_id}/{seed}/{role}".encode()
+    return Random(int.from_bytes(hashlib.sha256(name).digest()[:16]))
+
+
+def check_capabilities(factory: StrategyFactory, label: str, task: Task, workers: int) -> None:
+    """Compare what the strategy declares with what the run asks of it.
+
+    Raises:
+        ExperimentError: naming the capability that is missing.
+    """
+    if workers > 1 and not factory.info.asynchronous:
+        raise ExperimentError(
+            f"strategy {label!r} is sequential (it wants each answer before its next question): "
+            f"it cannot use workers = {workers}; set workers = 1 or leave it out"
+        )
+    if len(task.objectives) > 1 and not factory.info.multi_objective:
+        raise ExperimentError(
+            f"strategy {label!r} minimizes one objective, {task.id} has {len(task.objectives)}: "
+            f"{', '.join(task.objectives)}"
+        )
+    if factory.info.weight_sharing:
+        if task.supernet is None:
+            raise ExperimentError(
+                f"strategy {label!r} needs weight sharing, {task.id} has no supernet; "
+                "docs/live.md says which tasks do"
+            )
+        if workers > 1:
+            raise ExperimentError(
+                f"strategy {label!r} trains one supernet: it cannot use workers = {workers}; "
+                "set workers = 1 or leave it out"
+            )
+
+
+def run(
+    strategy: Strategy,
+    oracle: Oracle,
+    budget: Budget,
+    *,
+    workers: int = 1,
+    record: Run | None = None,
+    now: Callable[[], float] = perf_counter,
+) -> Run:
+    """Run ``strategy`` against ``oracle`` with asynchronous simulated workers.
+
+    Returns ``record`` (a new one, if none is given) with the answered queries in order of
+    completion (ties: in order of asking). Ends when a limit of the budget is met or the
+    strategy has nothing more to ask. An answer that would arrive after ``budget.seconds`` is
+    neither told nor recorded. ``now`` is the clock by which a lone worker's thinking is measured.
+    """
+    record = Run() if record is None else record
+    if workers == 1:
+        try:
+            _run_alone(strategy, oracle, budget, record, now)
+        except BudgetSpent:  # while it was told of the last answer
+            record.thinking.extend([0.0] * (len(record) - len(record.thinking)))
+        # The worker is never idle: each query starts when the one before it ends.
+        record.start.extend([0.0, *record.finish][: len(record)])
+    else:
+        _run_workers(strategy, oracle, budget, workers, record)
+    return record
+
+
+def _run_alone(
+    strategy: Strategy, oracle: Oracle, budget: Budget, record: Run, now: Callable[[], float]
+) -> None:
+    """One worker: what `_run_workers` does, without a queue. A hot loop, hence the locals."""
+    ask: Callable[[], Any] = strategy.ask
+    tell, evaluate = strategy.tell, oracle.evaluate
+    answered, finished = record.answers.append, record.finish.append
+    thought = record.thinking.append
+    queries, epochs_left = budget.queries or inf, budget.epochs or inf
+    deadline = budget.seconds or inf
+    clock, asked, repeats = 0.0, 0, 0
+    told = now()
+    while asked < queries:
+        begin = told
+        proposal = ask()
+        thinking = now() - begin
+        if proposal is None:
+            break
+        answer = evaluate(proposal)
+        seen, cost, epochs, _, _, _ = answer
+        if epochs:
+            asked += 1
+            repeats = 0
+            epochs_left -= epochs
+        else:
+            repeats = _one_more(repeats)
+        clock += cost
+        if epochs_left < 0 or clock > deadline:
+            break
+        answered(answer)
+        finished(clock)
+        begin = now()
+        tell(seen)
+        told = now()
+        thought(thinking + told - begin)
+
+
+def _one_more(repeats: int) -> int:
+    if repeats == MAX_FREE_REPEATS:
+        raise RunFailed(f"it proposed {repeats + 1} free duplicates in a row")
+    return repeats + 1
+
+
+def _run_workers(
+    strategy: Strategy, oracle: Oracle, budget: Budget, workers: int, record: Run
+) -> None:
+    queries, epochs_left = budget.queries or inf, budget.epochs or inf
+    deadline = budget.seconds or inf
+    under_way: list[tuple[float, int, float, Answer, float]] = []
+    clock, order, asked, repeats, open_ = 0.0, 0, 0, 0, True
+    while True:
+        while open_ and asked < queries and len(under_way) < workers:
+            begin = perf_counter()
+            proposal = strategy.ask()
+            thinking = perf_counter() - begin
+            if proposal is None:
+                open_ = bool(under_way)
+                break
+            answer = oracle.evaluate(proposal)
+            if answer.epochs:
+                asked += 1
+                repeats = 0
+                epochs_left -= answer.epochs
+                open_ = epochs_left >= 0
+                if not open_:
+                    break
+            else:
+                repeats = _one_more(repeats)
+            order += 1
+            heappush(under_way, (clock + answer.cost, order, clock, answer, thinking))
+        if not under_way:
+            return
+        clock, _, start, answer, thinking = heappop(under_way)
+        if clock > deadline:
+            return
+        record.answers.append(answer)
+        record.start.append(start)
+        record.finish.append(clock)
+        begin = perf_counter()
+        strategy.tell(answer.observation)
+        record.thinking.append(thinking + perf_counter() - begin)
+
+
+def run_seed(
+    task: Task,
+    factory: StrategyFactory,
+    settings: dict[str, Any],
+    seed: int,
+    budget: Budget,
+    *,
+    label: str = "strategy",
+    experiment_seed: int = 0,
+    workers: int = 1,
+    noise: str = "sampled",
+    duplicates: str = "charge",
+) -> Run:
+    """One run from its seed index: makes the strategy and the oracle, each with its own stream.
+
+    Raises:
+        RunFailed: if the strategy raises or proposes what cannot be answered; the message names
+            strategy, task, seed and step, its cause is the original error.
+    """
+    oracle_stream = stream(experiment_seed, task.id, seed, "oracle")
+    oracle: Oracle = task.oracle(oracle_stream, noise=noise, duplicates=duplicates)
+    where = f"strategy {label!r} on {task.id}, seed {seed}"
+    problem, now, record = task.problem, perf_counter, Run()
+    sharing = factory.info.weight_sharing and task.supernet is not None
+    if sharing or task.measured_proxies is not None:
+        # With several workers the deadline is for the queue to keep.
+        search = Search(budget.seconds if workers == 1 else None)
+        oracle, now = ChargingOracle(oracle, search), search.now
+    if sharing and task.supernet is not None:
+        key = run_key(task, factory, settings, seed, experiment_seed)
+        problem = replace(problem, supernet=task.supernet(search, key))
+    if task.measured_proxies is not None:
+        problem = replace(problem, proxies=task.measured_proxies(search))
+    try:
+        strategy = factory(problem, stream(experiment_seed, task.id, seed, "strategy"), **settings)
+    except BudgetSpent:
+        return record
+    except Exception as error:
+        raise RunFailed(f"{where}, while it was made: {_in_words(error)}") from error
+    try:
+        return run(strategy, oracle, budget, workers=workers, record=record, now=now)
+    except Exception as error:
+        raise RunFailed(f"{where}, after step {len(record)}: {_in_words(error)}") from error
+
+
+def _in_words(error: Exception) -> str:
+    if isinstance(error, NasarenaError):
+        return str(error)
+    return f"{type(error).__name__}: {error}"

@@ -1,0 +1,4 @@
+"""The command line, one file a command.
+
+May import anything; nothing imports it.
+"""

@@ -1,0 +1,4 @@
+"""Records in other tools' formats, one file a format.
+
+May import `reports.stats` and the store.
+"""

@@ -1,0 +1,4 @@
+"""Results over time, and where they changed.
+
+May import `reports.gate` and what lies below it.
+"""

@@ -1,0 +1,4 @@
+"""The report's page.
+
+May import `reports.figures`, `reports.text` and what lies below them.
+"""

@@ -1,0 +1,4 @@
+"""From results folders to regret curves.
+
+May import `reports.stats` and the store's reader.
+"""

@@ -1,0 +1,4 @@
+"""Statistics on arrays.
+
+Imports nothing of ours.
+"""

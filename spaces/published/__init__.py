@@ -1,0 +1,4 @@
+"""The search spaces of published benchmarks, one file each.
+
+May import the modules of `spaces` itself, no network and no format.
+"""

@@ -1,0 +1,4 @@
+"""What several strategies use.
+
+May import `spaces` and `bench.core`.
+"""

@@ -1,0 +1,81 @@
+import numpy as np
+import pytest
+
+from nasarena.reports.stats.bands import band, center_of
+from nasarena.reports.stats.bootstrap import interval, stratified
+
+nan = np.nan
+CENTERS = ("mean", "median", "iqm")
+
+
+@pytest.mark.parametrize("runs", [1, 2, 3, 4, 5, 8, 11])
+def test_centers_agree_with_numpy_and_scipy(runs):
+    from scipy.stats import trim_mean
+
+    values = np.random.default_rng(runs).normal(size=(runs, 6))
+    np.testing.assert_allclose(center_of(values), values.mean(axis=0))
+    np.testing.assert_allclose(center_of(values, "median"), np.median(values, axis=0))
+    np.testing.assert_allclose(center_of(values, "iqm"), trim_mean(values, 0.25, axis=0))
+
+
+@pytest.mark.parametrize("center", CENTERS)
+def test_intervals_agree_with_scipys_percentile_bootstrap(center):
+    from scipy.stats import bootstrap, trim_mean
+
+    values = np.random.default_rng(1).exponential(size=(40, 1))
+    measure = {
+        "mean": np.mean,
+        "median": np.median,
+        "iqm": lambda x, axis: trim_mean(x, 0.25, axis),
+    }
+    ours = interval(values, center=center, resamples=20_000)
+    theirs = bootstrap(
+        (values[:, 0],), measure[center], n_resamples=20_000, method="percentile", rng=2
+    ).confidence_interval
+    np.testing.assert_allclose([ours[0][0], ours[1][0]], theirs, rtol=0.03)
+
+
+def test_a_band_says_what_it_is():
+    values = np.arange(12.0).reshape(4, 3)
+    assert band(values).label == "mean of 4 runs, 95 % bootstrap interval of the mean"
+    iqr = band(values, center="median", band="iqr")
+    assert iqr.label == "median of 4 runs, interquartile range of the runs"
+    np.testing.assert_allclose([iqr.low, iqr.high], np.quantile(values, [0.25, 0.75], axis=0))
+    std = band(values, center="iqm", band="std")
+    assert std.label == "interquartile mean of 4 runs, ± 1 standard deviation of the runs"
+    np.testing.assert_allclose(std.high - std.center, values.std(axis=0, ddof=1))
+
+
+@pytest.mark.parametrize("kind", ["bootstrap", "iqr", "std"])
+@pytest.mark.parametrize("center", CENTERS)
+def test_bad_input(center, kind):
+    one = band(np.array([[3.0, 4.0]]), center=center, band=kind)
+    assert one.center.tolist() == [3, 4]
+    assert np.isnan([one.low, one.high]).all()
+    assert one.label.endswith("of 1 run, no band: one run does not show a spread")
+    gap = band(np.array([[1.0, nan], [2.0, -5.0], [3.0, -5.0]]), center=center, band=kind)
+    assert np.isnan([gap.center[1], gap.low[1], gap.high[1]]).all()
+    assert not np.isnan([gap.center[0], gap.low[0], gap.high[0]]).any()
+    same = band(np.full((5, 2), -2.0), center=center, band=kind)
+    np.testing.assert_array_equal([same.center, same.low, same.high], -2)
+    with pytest.raises(ValueError, match="at least one run"):
+        band(np.empty((0, 2)), center=center, band=kind)
+
+
+def test_unknown_names_are_refused():
+    with pytest.raises(ValueError, match="mean, median, iqm, got 'mode'"):
+        band(np.ones((2, 2)), center="mode")
+    with pytest.raises(ValueError, match="bootstrap, iqr, std, got 'sem'"):
+        band(np.ones((2, 2)), band="sem")
+
+
+def test_stratified_resamples_stay_within_their_task():
+    blocks = list(stratified([3, 1, 5], 400_000, np.random.default_rng(0)))
+    drawn = np.concatenate(blocks)
+    assert drawn.shape == (400_000, 9)
+    assert len(blocks) > 1
+    for part, low, high in ((drawn[:, :3], 0, 2), (drawn[:, 3:4], 3, 3), (drawn[:, 4:], 4, 8)):
+        assert part.min() == low
+        assert part.max() == high
+        share = np.bincount(part.ravel() - low) / part.size
+        np.testing.assert_allclose(share, 1 / (high - low + 1), atol=0.003)
