@@ -1,18 +1,29 @@
 """Who may import whom, and what must not be imported before it is needed."""
 
 import ast
+import os
 import subprocess
 import sys
+import tomllib
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 
+ROOT = Path(__file__).parents[1]
+LIBRARIES = os.pathsep.join(path for path in sys.path if path.endswith("site-packages"))
 ALLOWED = {
     "spaces": {"spaces"},
     "bench": {"bench", "spaces"},
-    "strategies": {"strategies", "spaces", "bench.strategy", "bench.types", "bench.lanes"},
-    "reports": {"reports", "bench.store", "bench.scan", "bench.errors"},
+    "strategies": {
+        "strategies",
+        "spaces",
+        "bench.core.strategy",
+        "bench.core.types",
+        "bench.core.vectorized",
+    },
+    "reports": {"reports", "bench.store", "bench._base.errors"},
+    "nasarena": {"cli", "studies", "testing", "bench", "spaces", "reports"},
 }
 HEAVY = {
     *("dask", "distributed", "fsspec", "matplotlib", "optuna"),
@@ -26,7 +37,7 @@ def imported(source, room):
     ``room`` may be a package within one, "spaces.formats".
     """
     found = set()
-    parts = f"nasarena.{room}".split(".")
+    parts = ["nasarena", *(part for part in room.split(".") if part != "nasarena")]
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
@@ -50,8 +61,8 @@ def trespasses(source, room):
 
 
 def folder(room):
-    (place,) = find_spec(f"nasarena.{room}").submodule_search_locations
-    return Path(place)
+    name = room if room == "nasarena" else f"nasarena.{room}"
+    return Path(find_spec(name).origin).parent
 
 
 @pytest.mark.parametrize("room", ALLOWED)
@@ -71,8 +82,8 @@ def test_rooms_import_only_what_they_may(room):
         ("spaces.formats", "from ...bench import store"),
         ("bench", "from ..strategies import random_search"),
         ("bench", "import nasarena.reports"),
-        ("strategies", "from ..bench.oracle import TableOracle"),
-        ("strategies", "from ..bench import oracle"),
+        ("strategies", "from ..bench.core.oracle import TableOracle"),
+        ("strategies", "from ..bench.core import oracle"),
         ("reports", "from ..spaces import Table"),
         ("reports", "def f():\n    from nasarena.bench.core.task import Task"),
     ],
@@ -85,12 +96,12 @@ def test_the_guard_notices(room, line):
     "module",
     [
         "bench",
-        "bench.cli",
-        "bench.data",
+        "cli.main",
+        "studies.data",
         "spaces",
         "spaces.formats.own",
-        "spaces.nasbench201",
-        "strategies.optuna_sampler",
+        "spaces.published.nasbench201",
+        "strategies.adapters.optuna_sampler",
         "reports",
     ],
 )
@@ -133,3 +144,29 @@ def test_the_public_surface():
         "Table",
         "TableBenchmark",
     ]
+
+
+def test_a_plain_checkout_can_be_imported():
+    code = "import nasarena.bench.core.runner as r, nasarena; print(r.__file__, nasarena.__file__)"
+    command = [sys.executable, "-S", "-c", code]
+    said = subprocess.run(
+        command,
+        capture_output=True,
+        text=True,
+        env={"PYTHONPATH": f"{ROOT}{os.pathsep}{LIBRARIES}"},
+    )
+    assert said.stdout.split() == [
+        str(ROOT / "bench/core/runner.py"),
+        str(ROOT / "nasarena/__init__.py"),
+    ], said.stderr
+
+
+def test_every_package_is_in_the_distribution():
+    settings = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    tops = ("nasarena", "bench", "spaces", "strategies", "reports")
+    folders = [path.parent.relative_to(ROOT) for top in tops for path in (ROOT / top).rglob("*.py")]
+    names = {".".join(("nasarena", *folder.parts)): str(folder) for folder in folders}
+    names = {name.replace("nasarena.nasarena", "nasarena"): at for name, at in names.items()}
+    assert settings["package-dir"] == names
+    assert sorted(settings["packages"]) == sorted(names)
+    assert all((ROOT / place / "__init__.py").is_file() for place in names.values())
