@@ -115,7 +115,7 @@ def make_curves(folder: Path) -> None:
     """Keep random search's expected regret on every task of the plan beside the entries."""
     path = folder / random_curve.FILE
     tasks = dict.fromkeys(job.task for job in jobs())
-    known = {f"{data_hash(registry.task(t))}/sampled/charge": registry.task(t) for t in tasks}
+    known = {f"{data_hash(registry.task(t))}/sampled/charge": registry.table_task(t) for t in tasks}
     for name in set(known) - set(random_curve.read(path)):
         random_curve.keep(path, {name: random_curve.compute(known[name], "sampled", "charge")})
 

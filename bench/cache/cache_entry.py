@@ -21,7 +21,7 @@ from ...spaces import SearchSpace, bounds
 from .._base.errors import NasarenaError
 from ..core import record
 from ..core.runner import Budget
-from ..core.task import Task
+from ..core.task import TableTask
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,7 +67,7 @@ class About:
         return Budget(**self.budget)  # type: ignore[arg-type]
 
 
-def pack(task: Task, table: pa.Table, about: dict[str, Any], *, level: int = 3) -> bytes:
+def pack(task: TableTask, table: pa.Table, about: dict[str, Any], *, level: int = 3) -> bytes:
     """A unit's record as an entry; ``about`` holds what the record does not know.
 
     The thinking time aside, `unpack` gives back the same bits. ``level`` is that of the
@@ -121,7 +121,7 @@ def pack(task: Task, table: pa.Table, about: dict[str, Any], *, level: int = 3) 
     return buffer.getvalue()
 
 
-def _numbers(task: Task, table: pa.Table) -> NDArray[np.int64]:
+def _numbers(task: TableTask, table: pa.Table) -> NDArray[np.int64]:
     """(n,) the number of the spelling that each row asked for."""
     archs = table["arch"].combine_chunks().flatten().to_numpy().reshape(len(table), -1)
     if type(task.space).index is SearchSpace.index:
@@ -179,7 +179,7 @@ def _about(found: dict[bytes, bytes] | None) -> About:
     return made
 
 
-def unpack(task: Task, data: bytes) -> pa.Table:
+def unpack(task: TableTask, data: bytes) -> pa.Table:
     """The record that an entry stands for, rebuilt from the table, its fingerprint compared.
 
     Raises:
@@ -207,7 +207,7 @@ def unpack(task: Task, data: bytes) -> pa.Table:
     return table
 
 
-def _rebuild(task: Task, columns: dict[str, NDArray[Any]], said: About) -> pa.Table:
+def _rebuild(task: TableTask, columns: dict[str, NDArray[Any]], said: About) -> pa.Table:
     """The record. Raises ValueError or IndexError on numbers that the table does not have."""
     seeds, keys = columns["seed"].astype(np.int32), columns["arch"].astype(np.int64)
     known = np.array(task.table.epochs)
@@ -249,7 +249,7 @@ def _rebuild(task: Task, columns: dict[str, NDArray[Any]], said: About) -> pa.Ta
 
 
 def _first_rows(
-    task: Task,
+    task: TableTask,
     seeds: NDArray[np.int32],
     keys: NDArray[np.int64],
     rows: NDArray[np.int64],

@@ -104,7 +104,7 @@ def verify(found: Found, rng: Random, seeds: int = SEEDS) -> str | None:
     try:
         # What `entries` found no problem with may be run.
         _, spec, experiment = here(about, trusted=True)
-        kept = cache_entry.unpack(registry.task(about.facts["task"]), found.data)
+        kept = cache_entry.unpack(registry.table_task(about.facts["task"]), found.data)
         budget = experiment.budget
         runs = cache_entry.shorten(kept, budget, budget, free=False) or {}
         for seed in rng.sample(sorted(runs), min(seeds, len(runs))):
@@ -188,7 +188,7 @@ def take_in(place: Place, own: Folder, rng: Random, sample: int) -> tuple[int, l
 def _rebuilt(found: Found) -> str | None:
     assert found.about is not None
     try:
-        cache_entry.unpack(registry.task(found.about.facts["task"]), found.data)
+        cache_entry.unpack(registry.table_task(found.about.facts["task"]), found.data)
     except NasarenaError as error:
         return str(error)
     return None

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from .._base.errors import StoreError
-from ..core.task import Task
+from ..core.task import TableTask
 from ..experiment import registry
 from ..experiment.identity import data_hash
 from ..store import store
@@ -23,7 +23,7 @@ Curve = tuple[list[float], list[float]]
 """Numbers of queries, increasing, and the expected regret after each."""
 
 
-def curve(task: Task, *, noise: str = "sampled", duplicates: str = "charge") -> Curve:
+def curve(task: TableTask, *, noise: str = "sampled", duplicates: str = "charge") -> Curve:
     """From one query to three times the table; from the box or the user's folder if it is known."""
     name = f"{data_hash(task)}/{noise}/{duplicates}"
     own = user_folder() / FILE
@@ -62,7 +62,7 @@ def read(path: Path) -> dict[str, Curve]:
         return {}
 
 
-def compute(task: Task, noise: str, duplicates: str) -> Curve:
+def compute(task: TableTask, noise: str, duplicates: str) -> Curve:
     """The curve from the table alone. Takes up to some ten seconds for a large table with noise."""
     table = task.table
     values = table.columns["validation"][:, -1, :]

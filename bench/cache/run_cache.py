@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from .._base.errors import NasarenaError, StoreError
 from ..core import record
+from ..core.contracts import is_reproducible, table_of
 from ..core.runner import Budget
 from ..execute.units import facts
 from ..experiment import registry
@@ -206,7 +207,7 @@ class Vault:
         whole = what.budget_aware or what.facts["workers"] > 1
         if whole and had != budget:
             return {}
-        task = registry.task(said.facts["task"])
+        task = registry.table_task(said.facts["task"])
         table = cache_entry.unpack(task, data)
         return (
             cache_entry.shorten(table, had, budget, free=said.facts["duplicates"] == "free") or {}
@@ -243,11 +244,15 @@ class Vault:
     def _identity(
         self, experiment: Experiment, task_id: str, spec: StrategySpec
     ) -> Identity | None:
-        """What a run is; None if there is no telling, and where training is measured, not known."""
-        if not registry.task(task_id).in_table:
+        """Return what a run is; None if its task has no table, is measured, or cannot be told.
+
+        Records are rebuilt from tables: see `entry`.
+        """
+        task = registry.task(task_id)
+        if table_of(task) is None or not is_reproducible(task):
             return None
         try:
-            return identity(registry.task(task_id), spec, experiment)
+            return identity(task, spec, experiment)
         except NasarenaError as error:
             self.note(f"vault: {spec.label} is not looked up: {error}")
             return None
@@ -299,7 +304,7 @@ def packed(
     what: Identity, spec: StrategySpec, experiment: Experiment, table: pa.Table, *, level: int = 3
 ) -> tuple[str, bytes]:
     """A record as an entry: its name and its content, compressed at this level."""
-    task = registry.task(what.facts["task"])
+    task = registry.table_task(what.facts["task"])
     budget = asdict(experiment.budget)
     about: dict[str, Any] = {
         "key": what.key,

@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 from ...spaces import SearchSpace
 from .._base.errors import CheckFailed, NasarenaError, UnknownName
-from ..core.task import Task
+from ..core.contracts import Task
 from ..core.types import StrategyFactory
 from ..experiment import registry
 from .tasks import BENCHMARK, DATASETS, SHARED, one_of_each_space

@@ -6,7 +6,7 @@ from ...spaces import Table
 from .._base.errors import CheckFailed
 from ..core import runner
 from ..core.runner import stream
-from ..core.task import Task
+from ..core.task import TableTask
 from .guard import CLOCK, FILES, NETWORK, RANDOMNESS, TABLE
 from .reach import within_reach
 from .tasks import BENCHMARK
@@ -66,7 +66,7 @@ def ignores_test_data(trial: Trial) -> str:
     return ""
 
 
-def _poisoned(task: Task) -> Task:
+def _poisoned(task: TableTask) -> TableTask:
     """The small task with its test column turned upside down."""
     plain = task.table
     found = type(task)(task.id, BENCHMARK, task.dataset)

@@ -30,7 +30,7 @@ import numpy as np
 from ...spaces import Table, TableBenchmark
 from ..core import runner
 from ..core.oracle import TableOracle
-from ..core.task import Task
+from ..core.task import TableTask
 from ..experiment import registry
 
 RANDOMNESS, CLOCK, FILES, NETWORK, TABLE = "randomness", "clock", "files", "network", "table"
@@ -198,7 +198,7 @@ _global_random = random.seed.__self__  # type: ignore[attr-defined]  # the modul
 @cache
 def _arena() -> dict[CodeType, tuple[str, str]]:
     """The code of all that answers from a table, by what it is."""
-    owners: tuple[Any, ...] = (Task, Table, TableBenchmark, TableOracle, registry, runner)
+    owners: tuple[Any, ...] = (TableTask, Table, TableBenchmark, TableOracle, registry, runner)
     found: dict[CodeType, tuple[str, str]] = {}
     for owner in owners:
         for name, member in vars(owner).items():

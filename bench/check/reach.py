@@ -14,10 +14,10 @@ import numpy as np
 
 from ...spaces import Table, TableBenchmark
 from ..core.oracle import TableOracle
-from ..core.task import Task
+from ..core.task import TableTask
 
 MAX_OBJECTS = 500_000
-_TABLES = (Table, TableBenchmark, Task, TableOracle)
+_TABLES = (Table, TableBenchmark, TableTask, TableOracle)
 _LEADING = (
     "core.task",
     "core.oracle",

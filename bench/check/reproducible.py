@@ -53,7 +53,8 @@ def resumes_by_replay(trial: Trial) -> None:
     No table stands behind it. It is tried with the orders of one worker and, if declared, of 4.
     """
     task = trial.task
-    there = Problem(task.space, task.problem.epochs, task.objectives, dict(task.problem.proxies))
+    here = task.problem
+    there = Problem(here.space, here.epochs, here.objectives, dict(here.proxies))
     for workers in (1, 4) if trial.info.asynchronous else (1,):
         record = trial.plain if workers == 1 else trial.run(workers=workers)
         again = trial.watched(task, problem=there)

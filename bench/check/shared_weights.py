@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import numpy as np
 
+from ..core.contracts import SupernetMaker
 from ..core.supernet_clock import Search
-from ..core.task import Task
+from ..core.task import TableTask
 from ..core.types import Supernet
 from ..live.data import Dataset, Part
 from ..live.devices import pick
@@ -33,13 +34,13 @@ def made_up() -> Dataset:
     return Dataset("made up", "images", part(16), part(8), part(8), ("0", "1"))
 
 
-class SmallCells(Task):
+class SmallCells(TableTask):
     """A small task whose problem comes with a supernet."""
 
-    in_table = False
+    reproducible = False
 
-    @property
-    def supernet(self) -> Callable[[Search, str | None], Callable[..., Supernet]]:  # type: ignore[override]
+    def supernets(self) -> SupernetMaker | None:
+        """Return what makes the supernets of a run."""
         return self._supernets
 
     def _supernets(self, search: Search, key: str | None) -> Callable[..., Supernet]:

@@ -15,7 +15,7 @@ import numpy as np
 
 from ...spaces import Arch, CellSpace, SearchSpace
 from .._base.errors import CheckFailed
-from ..core.task import Task
+from ..core.contracts import Task, table_of
 from .guard import Guard
 
 SAMPLES = 2000
@@ -273,6 +273,6 @@ def rules(
     for rule in ALONE:
         if rule is not cells_are_graphs or isinstance(space, CellSpace):
             yield rule.__name__, space.name, partial(rule, space)
-    for task in tasks:
+    for table in filter(None, map(table_of, tasks)):
         for with_table in TABLE_RULES:
-            yield with_table.__name__, task.id, partial(with_table, task)
+            yield with_table.__name__, table.id, partial(with_table, table)

@@ -15,8 +15,8 @@ from typing import Any
 
 from .._base.errors import CheckFailed, ExperimentError
 from ..core import runner
+from ..core.contracts import Task, supernets_of
 from ..core.runner import stream
-from ..core.task import Task
 from ..core.types import Observation, Proposal, Query, StrategyInfo
 from . import access, reproducible
 from .tasks import small
@@ -32,7 +32,7 @@ NO_TORCH = 'supernets need torch: pip install "nasarena[live]"'
 def proposes_valid_architectures(trial: Trial, task_id: str) -> str:
     """Every proposal is an architecture of the space, at epochs that the task knows."""
     task = task_of(task_id)
-    if trial.info.weight_sharing and task.supernet is None:
+    if trial.info.weight_sharing and supernets_of(task) is None:
         return "it has no supernet, which this strategy needs"
     refusal = trial.refusal(task)
     if refusal is not None:

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .._base.errors import CheckFailed
-from ..core.task import Task
+from ..core.task import TableTask
 
 SAMPLES = 1000
 NOISE = 1.5
@@ -18,7 +18,7 @@ SHARE = 0.25
 """Where there is one training seed only: by this share of the spread of all architectures."""
 
 
-def architectures_have_rows(task: Task) -> None:
+def architectures_have_rows(task: TableTask) -> None:
     """The table answers for every architecture that the space draws."""
     rng = Random(0)
     for _ in range(SAMPLES):
@@ -30,7 +30,7 @@ def architectures_have_rows(task: Task) -> None:
             )
 
 
-def table_has_the_canonical_forms(task: Task) -> None:
+def table_has_the_canonical_forms(task: TableTask) -> None:
     """The forms that the table was made with are those of the space."""
     space, rng = task.space, Random(1)
     if len(task.table.canonical) != space.spellings:
@@ -48,7 +48,7 @@ def table_has_the_canonical_forms(task: Task) -> None:
             )
 
 
-def canonical_preserves_values(task: Task) -> str:
+def canonical_preserves_values(task: TableTask) -> str:
     """Spellings of one network differ in validation by no more than the training seeds do."""
     table = task.table
     network = np.unique(table.canonical[table.spelling], return_inverse=True)[1]
@@ -75,7 +75,7 @@ def canonical_preserves_values(task: Task) -> str:
     return f"they differ by {within:.3g}, at most {bound:.3g}"
 
 
-def _noise(task: Task, there: NDArray[np.bool_]) -> float | None:
+def _noise(task: TableTask, there: NDArray[np.bool_]) -> float | None:
     """The standard error of a row's seed-averaged validation; None with one seed a row."""
     values = task.table.columns["validation"][there, -1]
     known = np.isfinite(values).sum(axis=1)
@@ -86,7 +86,7 @@ def _noise(task: Task, there: NDArray[np.bool_]) -> float | None:
     return float(np.sqrt(variance * (1 / known).mean()))
 
 
-TABLE_RULES: tuple[Callable[[Task], str | None], ...] = (
+TABLE_RULES: tuple[Callable[[TableTask], str | None], ...] = (
     architectures_have_rows,
     table_has_the_canonical_forms,
     canonical_preserves_values,

@@ -32,7 +32,8 @@ from ...spaces import (
 )
 from ...spaces.published import nasbench201
 from ...spaces.table import Rows
-from ..core.task import Task
+from ..core.contracts import Task
+from ..core.task import TableTask
 from ..experiment import registry
 
 DATASETS = ("conditional", "plain", "pool")
@@ -132,13 +133,13 @@ BENCHMARK = _SmallBenchmark(
 
 
 @cache
-def small(dataset: str, *objectives: str) -> Task:
+def small(dataset: str, *objectives: str) -> TableTask:
     """``small/<dataset>``, with further objectives if any are named."""
-    kind = Task if dataset != SHARED else _with_supernet()
+    kind = TableTask if dataset != SHARED else _with_supernet()
     return kind("+".join([f"small/{dataset}", *objectives]), BENCHMARK, dataset, objectives)
 
 
-def _with_supernet() -> type[Task]:
+def _with_supernet() -> type[TableTask]:
     from .shared_weights import SmallCells
 
     return SmallCells

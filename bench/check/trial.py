@@ -10,9 +10,10 @@ from typing import Any, NamedTuple
 
 from .._base.errors import CheckFailed
 from ..core import runner
+from ..core.contracts import Task, supernets_of
 from ..core.runner import Budget, stream
 from ..core.supernet_clock import Search
-from ..core.task import Task
+from ..core.task import TableTask
 from ..core.types import (
     Answer,
     Observation,
@@ -124,7 +125,7 @@ class Trial:
         return None
 
     @cached_property
-    def task(self) -> Task:
+    def task(self) -> TableTask:
         """Where it is tried: with conditions, unless it refuses these or shares weights."""
         if self.info.weight_sharing:
             return small(SHARED)
@@ -141,9 +142,9 @@ class Trial:
     ) -> Watched:
         """The strategy at the beginning of the run with this seed, with the stream of the arena."""
         rng, problem = stream(0, task.id, seed, "strategy"), problem or task.problem
-        if self.info.weight_sharing and task.supernet is not None:
+        if self.info.weight_sharing and (supernets := supernets_of(task)) is not None:
             # Without a name for checkpoints: every run trains its supernet anew.
-            problem = replace(problem, supernet=task.supernet(Search(), None))
+            problem = replace(problem, supernet=supernets(Search(), None))
         return Watched(lambda: self.factory(problem, rng, **self.settings), guard)
 
     def run(

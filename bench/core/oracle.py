@@ -7,11 +7,29 @@ from typing import Any
 
 from ...spaces import Arch
 from .._base.errors import ExperimentError, InvalidProposal, UnknownName
-from .task import Task
+from .task import TableTask
 from .types import Answer, Observation, Problem, Proposal, Query
 
 NOISE = ("sampled", "mean")
 DUPLICATES = ("charge", "free", "resample")
+
+
+def check_policies(noise: str, duplicates: str) -> None:
+    """Refuse what no oracle knows, and what makes no sense together.
+
+    Raises:
+        UnknownName: if ``noise`` is none of `NOISE` or ``duplicates`` none of `DUPLICATES`.
+        ExperimentError: if averages are to be drawn anew.
+    """
+    if noise not in NOISE:
+        raise UnknownName("noise", noise, NOISE)
+    if duplicates not in DUPLICATES:
+        raise UnknownName("duplicates policy", duplicates, DUPLICATES)
+    if noise == "mean" and duplicates == "resample":
+        raise ExperimentError(
+            'duplicates="resample" draws training seeds, noise="mean" averages over them: '
+            'choose noise="sampled" or another duplicates policy'
+        )
 
 
 class TableOracle:
@@ -28,17 +46,9 @@ class TableOracle:
     """
 
     def __init__(
-        self, task: Task, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
+        self, task: TableTask, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
     ) -> None:
-        if noise not in NOISE:
-            raise UnknownName("noise", noise, NOISE)
-        if duplicates not in DUPLICATES:
-            raise UnknownName("duplicates policy", duplicates, DUPLICATES)
-        if noise == "mean" and duplicates == "resample":
-            raise ExperimentError(
-                'duplicates="resample" draws training seeds, noise="mean" averages over them: '
-                'choose noise="sampled" or another duplicates policy'
-            )
+        check_policies(noise, duplicates)
         self.problem: Problem = task.problem
         self._task = task
         self._draw = rng.random

@@ -10,8 +10,11 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.errors import RunFailed
+from .contracts import Task, table_of
 from .runner import Run
-from .task import Task
+from .task import TableTask
+from .types import Observation
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -26,16 +29,22 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
     ``about`` goes into the file's metadata, with the fingerprint.
     """
     answers = list(chain.from_iterable(run.answers for run in runs.values()))
+    seeds = np.repeat(np.array(list(runs), dtype=np.int32), [len(run) for run in runs.values()])
+    charged = np.array([answer.cost for answer in answers], dtype=np.float64)
     times = {
         name: np.fromiter(chain.from_iterable(getattr(run, name) for run in runs.values()), float)
         for name in ("start", "finish", "thinking")
     }
+    table = table_of(task)
+    if table is None:
+        asked = _observed(task, [answer.observation for answer in answers])
+        return _columns(task, asked, seeds=seeds, charged=charged, about=about, **times)
     return assemble(
-        task,
-        seeds=np.repeat(np.array(list(runs), dtype=np.int32), [len(run) for run in runs.values()]),
+        table,
+        seeds=seeds,
         keys=np.array([answer.key for answer in answers], dtype=np.int64),
-        charged=np.array([answer.cost for answer in answers], dtype=np.float64),
-        answered=answered(task, np.array([answer.place for answer in answers], dtype=np.int64)),
+        charged=charged,
+        answered=answered(table, np.array([answer.place for answer in answers], dtype=np.int64)),
         about=about,
         **times,
     )
@@ -50,16 +59,63 @@ class Answered(NamedTuple):
     losses: dict[str, NDArray[np.float64]]
 
 
-def answered(task: Task, places: NDArray[np.int64]) -> Answered:
-    """What the table holds at these places (see `Task.place`)."""
+def answered(task: TableTask, places: NDArray[np.int64]) -> Answered:
+    """Return what the table holds at these places (see `TableTask.place`)."""
     rows, epochs, replicas = task.places(places)
     known = np.array(task.problem.epochs, dtype=np.int32)
-    losses = {name: task.values(name, places) for name in task.objectives}
+    losses = {name: task.values(name, places) for name in task.problem.objectives}
     return Answered(rows, known[epochs], replicas.astype(np.int16), losses)
 
 
+class Asked(NamedTuple):
+    """What was asked and answered, and the truth about it; (n,) each.
+
+    ``choices`` (n, decisions) are the architectures, ``canonical`` the numbers of their canonical
+    forms, ``losses`` by objective; ``truth`` the losses ``"validation"`` and ``"test"``.
+    """
+
+    choices: NDArray[np.int16]
+    canonical: NDArray[np.int64]
+    epochs: NDArray[np.int32]
+    replicas: NDArray[np.int16]
+    losses: dict[str, NDArray[np.float64]]
+    truth: dict[str, NDArray[np.float64]]
+
+
+def _observed(task: Task, seen: list[Observation]) -> Asked:
+    """Return what the observations of any task say, with the truth that it reveals.
+
+    Raises:
+        RunFailed: if it reveals something else than one number a query.
+    """
+    space = task.space
+    queries = [query for query, _, _ in seen]
+    numbers = {arch: space.index(space.canonical(arch)) for arch in {q.arch for q in queries}}
+    shape = len(queries), len(space.sizes)
+    losses = np.array([one.losses for one in seen], np.float64)
+    losses = losses.reshape(len(seen), len(task.problem.objectives))
+    revealed = {"test": np.full(len(queries), np.nan), **task.reveal(queries)}
+    if "validation" not in revealed:
+        raise RunFailed(f"{task.id}: reveal: expected losses 'validation', got {[*revealed]}")
+    truth = {name: np.asarray(revealed[name], np.float64) for name in ("validation", "test")}
+    for name, values in truth.items():
+        if values.shape != (len(queries),):
+            raise RunFailed(
+                f"{task.id}: reveal: expected {len(queries)} losses {name!r}, one a query, got an "
+                f"array of shape {values.shape}"
+            )
+    return Asked(
+        choices=np.array([query.arch for query in queries], np.int16).reshape(shape),
+        canonical=np.array([numbers[query.arch] for query in queries], np.int64),
+        epochs=np.array([query.epochs for query in queries], np.int32),
+        replicas=np.array([query.replica for query in queries], np.int16),
+        losses={name: losses[:, i] for i, name in enumerate(task.problem.objectives)},
+        truth=truth,
+    )
+
+
 def assemble(
-    task: Task,
+    task: TableTask,
     *,
     seeds: NDArray[np.int32],
     keys: NDArray[np.int64],
@@ -73,6 +129,40 @@ def assemble(
     """The columns of a unit from what does not follow from the table, all (n,), sorted by seed.
 
     ``keys`` are the numbers of the spellings asked. Times are seconds on the simulated clock.
+    """
+    asked = Asked(
+        choices=task.choices(keys),
+        canonical=task.networks(keys),
+        epochs=answered.epochs,
+        replicas=answered.replicas,
+        losses=answered.losses,
+        truth=task.reveal_rows(answered.rows),
+    )
+    return _columns(
+        task,
+        asked,
+        seeds=seeds,
+        charged=charged,
+        start=start,
+        finish=finish,
+        thinking=thinking,
+        about=about,
+    )
+
+
+def _columns(
+    task: Task,
+    asked: Asked,
+    *,
+    seeds: NDArray[np.int32],
+    charged: NDArray[np.float64],
+    start: NDArray[np.float64],
+    finish: NDArray[np.float64],
+    thinking: NDArray[np.float64],
+    about: dict[str, Any],
+) -> pa.Table:
+    """Return the columns of a unit, sorted by seed.
+
     ``validation`` and ``test`` are the seed-averaged truth as losses, revealed here and nowhere
     earlier.
     """
@@ -83,16 +173,16 @@ def assemble(
         "seed": seeds.astype(np.int32, copy=False),
         "step": _steps(seeds),
         "arch": pa.ListArray.from_arrays(
-            np.arange(len(keys) + 1, dtype=np.int32) * width, task.choices(keys).reshape(-1)
+            np.arange(len(seeds) + 1, dtype=np.int32) * width, asked.choices.reshape(-1)
         ),
         # The number of the canonical spelling: all spellings of one network share it.
-        "network": task.networks(keys),
-        "epochs": answered.epochs,
-        "replica": answered.replicas,
+        "network": asked.canonical,
+        "epochs": asked.epochs,
+        "replica": asked.replicas,
     }
-    for number, (name, losses) in enumerate(answered.losses.items()):
+    for number, (name, losses) in enumerate(asked.losses.items()):
         columns["loss" if number == 0 else f"loss_{name}"] = losses
-    columns |= task.reveal(answered.rows)
+    columns |= asked.truth
     columns |= {"charged": charged, "start": start, "finish": finish, "thinking": thinking}
     return described(pa.table(columns), about)
 

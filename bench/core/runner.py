@@ -16,8 +16,8 @@ from time import perf_counter
 from typing import Any
 
 from .._base.errors import ExperimentError, NasarenaError, RunFailed
+from .contracts import SupportsMeasuredProxies, Task, supernets_of
 from .supernet_clock import BudgetSpent, ChargingOracle, Search, run_key
-from .task import Task
 from .types import Answer, Oracle, Strategy, StrategyFactory
 
 MAX_FREE_REPEATS = 10_000
@@ -83,13 +83,14 @@ def check_capabilities(factory: StrategyFactory, label: str, task: Task, workers
             f"strategy {label!r} is sequential (it wants each answer before its next question): "
             f"it cannot use workers = {workers}; set workers = 1 or leave it out"
         )
-    if len(task.objectives) > 1 and not factory.info.multi_objective:
+    objectives = task.problem.objectives
+    if len(objectives) > 1 and not factory.info.multi_objective:
         raise ExperimentError(
-            f"strategy {label!r} minimizes one objective, {task.id} has {len(task.objectives)}: "
-            f"{', '.join(task.objectives)}"
+            f"strategy {label!r} minimizes one objective, {task.id} has {len(objectives)}: "
+            f"{', '.join(objectives)}"
         )
     if factory.info.weight_sharing:
-        if task.supernet is None:
+        if supernets_of(task) is None:
             raise ExperimentError(
                 f"strategy {label!r} needs weight sharing, {task.id} has no supernet; "
                 "docs/live.md says which tasks do"
@@ -236,16 +237,17 @@ def run_seed(
     oracle: Oracle = task.oracle(oracle_stream, noise=noise, duplicates=duplicates)
     where = f"strategy {label!r} on {task.id}, seed {seed}"
     problem, now, record = task.problem, perf_counter, Run()
-    sharing = factory.info.weight_sharing and task.supernet is not None
-    if sharing or task.measured_proxies is not None:
+    supernets = supernets_of(task) if factory.info.weight_sharing else None
+    measured = task.measured_proxies if isinstance(task, SupportsMeasuredProxies) else None
+    if supernets is not None or measured is not None:
         # With several workers the deadline is for the queue to keep.
         search = Search(budget.seconds if workers == 1 else None)
         oracle, now = ChargingOracle(oracle, search), search.now
-    if sharing and task.supernet is not None:
+    if supernets is not None:
         key = run_key(task, factory, settings, seed, experiment_seed)
-        problem = replace(problem, supernet=task.supernet(search, key))
-    if task.measured_proxies is not None:
-        problem = replace(problem, proxies=task.measured_proxies(search))
+        problem = replace(problem, supernet=supernets(search, key))
+    if measured is not None:
+        problem = replace(problem, proxies=measured(search))
     try:
         strategy = factory(problem, stream(experiment_seed, task.id, seed, "strategy"), **settings)
     except BudgetSpent:

@@ -13,7 +13,7 @@ from time import perf_counter
 from typing import Any
 
 from .._base.errors import NasarenaError
-from .task import Task
+from .contracts import Task
 from .types import Answer, Oracle, Proposal, StrategyFactory
 
 

@@ -1,4 +1,4 @@
-"""A task: a space, its table, and which column is validation, test and cost."""
+"""The task of a published table: its space, and which column is validation, test and cost."""
 
 from __future__ import annotations
 
@@ -15,15 +15,13 @@ from .._base.errors import InvalidProposal, UnknownName
 from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Sequence
 
     from ...spaces.vectorized import LaneSpace
     from .oracle import TableOracle
-    from .supernet_clock import Search
-    from .types import Supernet
 
 MEAN = -1
-"""The replica number of an answer that averages over all training seeds."""
+"""The replica of an answer that averages over all training seeds."""
 
 
 Numbers = TypeVar("Numbers", int, NDArray[np.int64])
@@ -40,27 +38,14 @@ def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
     return mean
 
 
-class Task:
+class TableTask:
     """One table of a benchmark, seen as a problem to minimize.
 
-    ``objectives`` names further columns beside validation; each becomes one more loss.
+    It implements `nasarena.bench.core.contracts.Task`. ``objectives`` names further columns beside
+    validation; each becomes one more loss.
     """
 
-    in_table = True
-    """Whether all answers are known beforehand, so that a run can be made again bit for bit."""
-
-    supernet: Callable[[Search, str | None], Callable[..., Supernet]] | None = None
-    """Makes `Problem.supernet` for a run, from its clock and the name of its checkpoints; None
-    where weights cannot be shared."""
-
-    measured_proxies: Callable[[Search], Mapping[str, Proxy]] | None = None
-    """Makes `Problem.proxies` for a run that pays for what they take; None where they are known."""
-
-    reason: Callable[[int], str] | None = None
-    """Why the training at a place failed, empty if it did not; None where no reasons are known."""
-
-    processes: int | None = None
-    """How many processes can be of use at once, if that is not for the number of cores to say."""
+    reproducible = True
 
     def __init__(
         self,
@@ -86,7 +71,11 @@ class Task:
         self.averaged: dict[Arch, Answers] = {}
 
     def __repr__(self) -> str:
-        return f"<Task {self.id}>"
+        return f"<{type(self).__name__} {self.id}>"
+
+    def as_table(self) -> TableTask | None:
+        """Return the task itself: all its answers are in a table."""
+        return self
 
     @cached_property
     def table(self) -> Table:
@@ -146,8 +135,13 @@ class Task:
         mean = self.table.mean(name)
         return -mean if self.columns[name].maximize else mean
 
-    def reveal(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Seed-averaged validation and test losses of ``rows``: for the record only."""
+    def reveal(self, queries: Sequence[Query]) -> dict[str, NDArray[np.float64]]:
+        """Return the seed-averaged validation and test losses of what was asked."""
+        keys = [self.space.index(query.arch) for query in queries]
+        return self.reveal_rows(self.table.row_of[np.array(keys, np.int64)].astype(np.int64))
+
+    def reveal_rows(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
+        """Return the seed-averaged validation and test losses of ``rows``, (n,) each."""
         return {name: self.truth(name)[rows] for name in ("validation", "test")}
 
     @cached_property

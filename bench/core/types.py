@@ -174,25 +174,59 @@ class StrategyFactory(Protocol):
 
 
 class Oracle(Protocol):
-    """Answers the queries of one run. Made anew for each run with a stream of its own."""
+    """Answers the queries of one run. Made anew for each run, with a stream of its own.
+
+    A run is a pure function of its streams: two oracles of one task whose streams are equal answer
+    equal questions equally, whatever is asked of other oracles in between. The runner asks them one
+    after the other, in order of asking, also where several workers wait; it may ask once more than
+    the budget allows, and drop the answer.
+
+    Training seeds. A query that names none (``replica=None``) goes on with the training of that
+    architecture that this run asked for last, if there is one; else a seed is drawn from the
+    stream. A query that names one gets that one, at the price of a new training unless it was
+    trained in this run. With ``noise="mean"`` there is one answer, the average, with replica -1.
+
+    Resuming. More epochs than before go on with the training: only the increment is charged.
+
+    Repeats. A question for epochs that its training has already seen is answered by policy
+    (``duplicates``): ``"charge"`` gives the same answer and charges the whole training again;
+    ``"free"`` gives the answer of the first spelling of that network and charges nothing;
+    ``"resample"`` draws a training seed anew and charges it, unless the query names one.
+    """
 
     problem: Problem
+    """That of the task."""
 
-    def evaluate(self, query: Proposal, /) -> Answer: ...
+    def evaluate(self, proposal: Proposal, /) -> Answer:
+        """Answer one proposal; a bare architecture stands for ``Query(arch)``.
+
+        Returns:
+            The answer. Its query names the architecture as it was asked for (not its canonical
+            form), with epochs and replica filled in. It has one loss an objective, ``inf`` where
+            the training failed, never NaN. Its seconds are cumulative from epoch 0, finite
+            and above 0, more for more epochs. ``cost`` and ``epochs`` are what the query adds.
+
+        Raises:
+            InvalidProposal: if it is no proposal, or names an architecture, a number of epochs or
+                a training seed that the task does not have. Nothing is charged, and nothing drawn.
+        """
+        ...
 
 
 class Answer(NamedTuple):
     """An observation with what only the runner and the record may know.
 
     ``cost`` is what this query adds in seconds and ``epochs`` what it adds in epochs: the
-    increment on resume, nothing for a free duplicate. ``key`` is the number of the spelling
-    that was asked, ``row`` that of the table's row that answered, ``place`` that of its row,
-    epochs and training seed in one: from ``key`` and ``place`` the record is made after the run.
+    increment on resume, both 0 for a free duplicate.
+
+    The rest is for oracles over a `TableTask`, whose record is made from these numbers after the
+    run; others leave it out. ``key`` is the number of the spelling that was asked, ``row`` that of
+    the table's row that answered, ``place`` that of its row, epochs and training seed in one.
     """
 
     observation: Observation
     cost: float
     epochs: int
-    key: int
-    row: int
-    place: int
+    key: int = -1
+    row: int = -1
+    place: int = -1

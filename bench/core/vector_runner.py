@@ -16,7 +16,8 @@ from .._base.errors import InvalidProposal, RunFailed
 from ..experiment import registry
 from ..experiment.experiment import Experiment, StrategySpec
 from . import record
-from .task import MEAN, Task
+from .contracts import Task, is_reproducible, table_of
+from .task import MEAN, TableTask
 from .vectorized import Floats, LaneProblem, LaneRandom, LaneStrategy
 
 if TYPE_CHECKING:
@@ -36,8 +37,9 @@ def lane_form(task: Task, spec: StrategySpec, experiment: Experiment) -> str | N
         not (experiment.lanes and where)
         or experiment.workers > 1
         or experiment.duplicates == "free"
-        or len(task.objectives) > 1
-        or not task.in_table
+        or table_of(task) is None
+        or not is_reproducible(task)
+        or len(task.problem.objectives) > 1
         or not has_lanes(task.space)
     ):
         return None
@@ -46,7 +48,7 @@ def lane_form(task: Task, spec: StrategySpec, experiment: Experiment) -> str | N
 
 
 def compute(
-    task: Task,
+    task: TableTask,
     where: str,
     spec: StrategySpec,
     experiment: Experiment,
@@ -91,7 +93,7 @@ class _Answers(NamedTuple):
     seconds: Floats
 
 
-def _answers(task: Task, noise: str) -> _Answers:
+def _answers(task: TableTask, noise: str) -> _Answers:
     table = task.table
     recorded = ~np.isnan(table.columns["seconds"][:, -1, :])
     replicas = np.arange(table.replicas, dtype=np.int64)
@@ -119,10 +121,10 @@ class LaneTable:
     the step, where duplicates are resampled): a repeat meets the same one, without a memory.
     """
 
-    def __init__(self, task: Task, experiment: Experiment, seeds: range) -> None:
+    def __init__(self, task: TableTask, experiment: Experiment, seeds: range) -> None:
         table = task.table
         self.row_of = table.row_of
-        # Kept for all units of a process, as `Task.sampled` is.
+        # Kept for all units of a process, as `TableTask.sampled` is.
         kept: dict[str, _Answers] = task.__dict__.setdefault("_lane_answers", {})
         if experiment.noise not in kept:
             kept[experiment.noise] = _answers(task, experiment.noise)
@@ -209,7 +211,7 @@ def _run(
 
 
 def _record(
-    task: Task,
+    task: TableTask,
     table: LaneTable,
     seeds: range,
     steps: tuple[list[Numbers], list[Numbers], list[float], NDArray[np.int64]],

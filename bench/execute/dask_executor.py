@@ -23,6 +23,7 @@ except ImportError as error:
     ) from error
 
 from .._base.errors import ClusterError, NasarenaError
+from ..core.contracts import is_reproducible
 from ..experiment import registry
 from ..experiment.experiment import StrategySpec
 from ..store import manifest, store
@@ -147,8 +148,8 @@ def shared_by(jobs: list[Job], url: str | None) -> Shared:
         except OSError as error:
             raise ClusterError(f"cannot send {place} to the workers: {error}") from error
     # Of the user's own code and of what trains a worker makes no task in its own process.
-    built = [t for t in tasks if registry.file_place(t) is None and registry.task(t).in_table]
-    tables = {task: registry.task(task).hash for task in built}
+    built = [registry.task(t) for t in tasks if registry.file_place(t) is None]
+    tables = {task.id: task.hash for task in built if is_reproducible(task)}
     return Shared(jobs[0].experiment, specs, files, tables, manifest.versions(), url)
 
 
@@ -167,7 +168,7 @@ class Campaign:
         self._client, self._shared = client, shared
         self._name = f"nasarena-{uuid4().hex}"
         self._jobs = {job.unit: job for job in jobs}
-        live = {unit.task for unit in self._jobs if not registry.task(unit.task).in_table}
+        live = {unit.task for unit in self._jobs if not is_reproducible(registry.task(unit.task))}
         self._plain = Portions(job for job in jobs if job.unit.task not in live)
         self._live = Portions(job for job in jobs if job.unit.task in live)
         self._suspects: list[Job] = []
@@ -303,7 +304,7 @@ class Campaign:
 
     def _put_back(self, jobs: list[Job]) -> None:
         for job in jobs:
-            live = not registry.task(job.unit.task).in_table
+            live = not is_reproducible(registry.task(job.unit.task))
             (self._live if live else self._plain).put_back([job])
 
     def _take(self, jobs: list[Job], outcomes: list[Outcome]) -> Iterator[Done]:

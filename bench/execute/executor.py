@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from .._base import atomic, locks
 from .._base.errors import StoreError
+from ..core.contracts import process_limit_of
 from ..experiment import registry
 from ..experiment.experiment import Experiment, StrategySpec
 from ..store import mirror as mirrors
@@ -87,7 +88,7 @@ def local(processes: int, saw: Callable[[Unit, int, float], None] = _ignored) ->
 
 def _width(experiment: Experiment) -> int:
     """Local processes if none are asked for: the cores, or fewer where a task trains on GPUs."""
-    limits = (registry.task(task).processes for task in experiment.tasks)
+    limits = (process_limit_of(registry.task(task)) for task in experiment.tasks)
     return min([os.cpu_count() or 1, *(limit for limit in limits if limit is not None)])
 
 

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 from .._base.errors import NasarenaError
 from .._base.usage import Usage
 from ..core import record, vector_runner
+from ..core.contracts import table_of
 from ..core.runner import run_seed
 from ..experiment import registry
 from ..experiment.experiment import FIXED, Experiment, StrategySpec
@@ -167,10 +168,11 @@ def compute(
     factory = registry.strategy_factory(spec.name)
     about = facts(experiment, spec, unit, task.hash)
     seeds = range(unit.first, unit.last + 1)
-    if (where := vector_runner.lane_form(task, spec, experiment)) is not None:
+    where, table = vector_runner.lane_form(task, spec, experiment), table_of(task)
+    if where is not None and table is not None:
         with watch.run(seeds, experiment.timeout * len(seeds)):
             seed_globals(experiment.seed, unit.task, unit.first)
-            return vector_runner.compute(task, where, spec, experiment, seeds, about)
+            return vector_runner.compute(table, where, spec, experiment, seeds, about)
     runs = {}
     for seed in seeds:
         with watch.run(range(seed, seed + 1), experiment.timeout):

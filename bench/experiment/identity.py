@@ -22,7 +22,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from .._base.errors import NasarenaError
-from ..core.task import Task
+from ..core.contracts import Task, table_of
+from ..core.task import TableTask
 from ..core.vector_runner import lane_form
 from . import registry
 from .experiment import Experiment, StrategySpec
@@ -84,18 +85,35 @@ _hashes: dict[int, tuple[Task, str]] = {}
 
 
 def data_hash(task: Task) -> str:
-    """A hash of all numbers of a task's table; computed once a process."""
-    known = _hashes.get(id(task))
-    if known is None:
-        table = task.table
-        digest = hashlib.sha256(json.dumps([list(table.epochs), list(task.space.sizes)]).encode())
-        arrays = {"canonical": table.canonical, "row_of": table.row_of, **table.columns}
-        for name in sorted(arrays):
-            values = np.ascontiguousarray(arrays[name])
-            digest.update(f"{name}:{values.dtype}:{values.shape}\n".encode())
-            digest.update(values.data)
-        known = _hashes[id(task)] = task, digest.hexdigest()[:16]  # kept, so its id stays taken
-    return known[1]
+    """Return a hash of all that the task answers; computed once a process.
+
+    Of a table it is that of all numbers. Of a task without one it is `Task.hash` together with the
+    code of the task's class, which an author may forget to count in.
+
+    Raises:
+        NasarenaError: if that code cannot be read.
+    """
+    if id(task) not in _hashes:
+        table = table_of(task)
+        found = _numbers_hash(table) if table is not None else _answers_hash(task)
+        _hashes[id(task)] = task, found  # kept, so that its id stays taken
+    return _hashes[id(task)][1]
+
+
+def _numbers_hash(task: TableTask) -> str:
+    table = task.table
+    digest = hashlib.sha256(json.dumps([list(table.epochs), list(task.space.sizes)]).encode())
+    arrays = {"canonical": table.canonical, "row_of": table.row_of, **table.columns}
+    for name in sorted(arrays):
+        values = np.ascontiguousarray(arrays[name])
+        digest.update(f"{name}:{values.dtype}:{values.shape}\n".encode())
+        digest.update(values.data)
+    return digest.hexdigest()[:16]
+
+
+def _answers_hash(task: Task) -> str:
+    both = f"{task.hash}/{source_hash(type(task).__module__)}"
+    return hashlib.sha256(both.encode()).hexdigest()[:16]
 
 
 # The code of a strategy: its module, and those of ours or the user's that it imports.

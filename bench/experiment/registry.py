@@ -20,8 +20,9 @@ from typing import Any
 
 from ...spaces import library
 from ...spaces.table import BadFile, Benchmark
-from .._base.errors import DataError, NasarenaError, UnknownName
-from ..core.task import Task
+from .._base.errors import DataError, ExperimentError, NasarenaError, UnknownName
+from ..core.contracts import Task, TaskBenchmark, is_reproducible, missing_members, table_of
+from ..core.task import TableTask
 from ..core.types import StrategyFactory
 
 _SAMPLERS = (
@@ -224,7 +225,7 @@ def strategy_factory(name: str) -> StrategyFactory:
     return found
 
 
-def benchmark(name: str) -> Benchmark:
+def benchmark(name: str) -> Benchmark | TaskBenchmark:
     """The benchmark registered under ``name``, or imported.
 
     Raises:
@@ -232,11 +233,22 @@ def benchmark(name: str) -> Benchmark:
     """
     known = built_in_benchmarks() | LIVE
     if is_file_name(name) or name in known:
-        found: Benchmark = load(known.get(name, name))
+        found: Benchmark | TaskBenchmark = load(known.get(name, name))
+        for member, what in (("datasets", "its tasks by name"), ("task or open", "to make one")):
+            if not any(hasattr(found, each) for each in member.split(" or ")):
+                raise NasarenaError(
+                    f"benchmark {name!r}: expected a member {member} ({what}), got {found!r}; "
+                    "docs/extending.md says what a benchmark has"
+                )
         return found
     if name not in library.names():
         raise UnknownName("benchmark", name, benchmark_names())
     return library.benchmark(name)
+
+
+def citation(benchmark: Benchmark | TaskBenchmark) -> str:
+    """Where the data of a benchmark come from; empty if it does not say."""
+    return str(getattr(benchmark, "citation", ""))
 
 
 def task_names() -> tuple[str, ...]:
@@ -296,30 +308,63 @@ def task(task_id: str) -> Task:
     return _task(task_id, found if isinstance(found, library.ImportedBenchmark) else None)
 
 
+def new_task(task_id: str) -> Task:
+    """A new task with this id, which shares nothing with the one that `task` gives.
+
+    Raises:
+        UnknownName: if there is none.
+    """
+    return _made(task_id, None)
+
+
 @cache
 def _task(task_id: str, imported: library.ImportedBenchmark | None) -> Task:
+    return _made(task_id, imported)
+
+
+def _made(task_id: str, imported: library.ImportedBenchmark | None) -> Task:
     stem, _, objectives = task_id.partition("+")
     name, _, dataset = stem.rpartition("/")
     found = benchmark(name) if imported is None else imported
     further = tuple(filter(None, objectives.split("+")))
-    # A benchmark whose answers come from elsewhere than a table makes its own tasks.
-    make = getattr(found, "task", None) or (lambda *_: Task(task_id, found, dataset, further))
-    try:
-        made: Task = make(task_id, dataset, further)
+    if isinstance(found, TaskBenchmark):
+        made = found.task(task_id, dataset, further)
+        if missing := missing_members(made):
+            raise NasarenaError(
+                f"task {task_id}: expected the members of nasarena.bench.core.contracts.Task, got "
+                f"{made!r} without {', '.join(missing)}"
+            )
+        if made.id != task_id:
+            raise NasarenaError(f"task {task_id}: expected that as its id, got {made.id!r}")
         return made
+    try:
+        return TableTask(task_id, found, dataset, further)
     except BadFile as error:
         raise DataError(str(error)) from error
 
 
+def table_task(task_id: str) -> TableTask:
+    """The task with this id, whose answers are all in a table.
+
+    Raises:
+        UnknownName: if there is no such task.
+        ExperimentError: if its answers come from elsewhere.
+    """
+    found = table_of(task(task_id))
+    if found is None:
+        raise ExperimentError(f"{task_id} answers from no table; expected the id of one that does")
+    return found
+
+
 def random_search(task_id: str, hash: str, column: str) -> dict[str, Any] | None:
-    """What random search on a task's table depends on; see `Task.random_search`.
+    """What random search on a task's table depends on; see `TableTask.random_search`.
 
     None where the task or its table is not at hand, or the table is not the one with that hash:
     then nothing is known of it here.
     """
     try:
-        found = task(task_id)
-        if not found.in_table or found.hash != hash:
+        found = table_of(task(task_id))
+        if found is None or not is_reproducible(found) or found.hash != hash:
             return None
         return found.random_search(column)
     except (NasarenaError, ImportError, OSError):

@@ -16,7 +16,8 @@ from pathlib import Path
 
 from ...spaces import SearchSpace
 from .._base.errors import UnknownName
-from ..core.task import Task
+from ..core.contracts import Task
+from ..core.task import TableTask
 from .supernet_task import SupernetTask
 from .task import SPACES, LiveTask
 from .training import Training
@@ -65,15 +66,13 @@ class LiveBenchmark:
         """The search space of a task."""
         setup = self.setups[dataset]
         if setup.table is not None:
-            return _table(setup.table).space
+            return _scored_by(setup.table).space
         kind = KINDS.get(setup.dataset.partition(":")[0], "images")
         module, _, attribute = (setup.space or SPACES[kind]).partition(":")
         found: SearchSpace = getattr(import_module(module), attribute)
         return found
 
-    def task(
-        self, task_id: str, dataset: str, objectives: tuple[str, ...] = ()
-    ) -> LiveTask | SupernetTask:
+    def task(self, task_id: str, dataset: str, objectives: tuple[str, ...] = (), /) -> Task:
         """The task with this name.
 
         Raises:
@@ -85,14 +84,14 @@ class LiveBenchmark:
         space, root = self.space(dataset), self._root
         if setup.table is not None:
             live = LiveTask(task_id, setup.dataset, space, setup.training, (), root)
-            return SupernetTask(task_id, _table(setup.table), live, objectives)
+            return SupernetTask(task_id, _scored_by(setup.table), live, objectives)
         return LiveTask(task_id, setup.dataset, space, setup.training, objectives, root)
 
 
-def _table(task_id: str) -> Task:
+def _scored_by(task_id: str) -> TableTask:
     from ..experiment import registry
 
-    return registry.task(task_id)
+    return registry.table_task(task_id)
 
 
 # Small settings finish on two CPU cores in minutes; ``-large`` ones are for a GPU. Rates are such

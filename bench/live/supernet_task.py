@@ -7,17 +7,15 @@ only where the user brings them: `facts` say what the supernet learned from.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from ...spaces import SearchSpace, Table
 from .._base.errors import ExperimentError
-from ..core.task import Task
+from ..core.contracts import SupernetMaker
+from ..core.task import TableTask
 
 if TYPE_CHECKING:
-    from ..core.supernet_clock import Search
-    from ..core.types import Supernet
     from .task import LiveTask
 
 SPACES = ("nasbench201", "text-encoder")
@@ -29,7 +27,7 @@ def has_supernet(space: SearchSpace) -> bool:
     return space.name in SPACES
 
 
-class SupernetTask(Task):
+class SupernetTask(TableTask):
     """A table with a supernet beside it.
 
     Args:
@@ -43,10 +41,10 @@ class SupernetTask(Task):
     """
 
     # Seconds of the search are measured, so that no run comes out twice to the last bit.
-    in_table = False
+    reproducible = False
 
     def __init__(
-        self, task_id: str, scored_by: Task, live: LiveTask, objectives: tuple[str, ...] = ()
+        self, task_id: str, scored_by: TableTask, live: LiveTask, objectives: tuple[str, ...] = ()
     ) -> None:
         super().__init__(task_id, scored_by.benchmark, scored_by.dataset, objectives)
         if not has_supernet(self.space):
@@ -66,10 +64,9 @@ class SupernetTask(Task):
         both = f"{self._scored_by.hash}/{self._live.hash}"
         return hashlib.sha256(both.encode()).hexdigest()[:16]
 
-    @property
-    def supernet(self) -> Callable[[Search, str | None], Callable[..., Supernet]]:  # type: ignore[override]
-        """Makes `Problem.supernet` for a run."""
-        return self._live.supernets
+    def supernets(self) -> SupernetMaker | None:
+        """Return what makes the supernets of a run."""
+        return self._live.supernets()
 
     def facts(self) -> dict[str, Any]:
         """What a reader of results must know of the task, ready for JSON."""

@@ -1,6 +1,6 @@
 """A task whose table fills itself: what is asked for the first time is trained.
 
-To the runner, the record and the reports it is what `bench.task.Task` is. What was trained before
+It implements `bench.contracts.Task`, as `bench.task.TableTask` does. What was trained before
 (in this run, in one that was killed, or by another strategy) is not trained again: it is read from
 the journal, with the seconds that it took.
 """
@@ -16,23 +16,23 @@ from random import Random
 from time import perf_counter
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
-
 from ...spaces import Arch, MissingPackage, SearchSpace
 from ...spaces.cache import folder as cache_folder
-from .._base.errors import InvalidProposal, UnknownName
-from ..core.types import Answer, Observation, Problem, Proposal, Query
+from .._base.errors import UnknownName
+from ..core.base_task import TrainingOracle
+from ..core.contracts import Outcome, SupernetMaker
+from ..core.oracle import DUPLICATES
+from ..core.types import Answer, Problem, Proposal, Query
 from ..execute.heartbeat import report_progress
 from . import proxy_store
 from .journal import Journal, Trained
 from .training import METRICS, Training
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping, Sequence
 
     from ..core.supernet_clock import Search
-    from ..core.types import Proxy, Supernet
+    from ..core.types import Proxy
     from .data import Dataset
     from .proxies import Minibatch
     from .supernet import Supernets
@@ -65,7 +65,7 @@ class LiveTask:
         UnknownName: if an objective is unknown.
     """
 
-    in_table = False
+    reproducible = False
 
     def __init__(
         self,
@@ -156,17 +156,19 @@ class LiveTask:
         self, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
     ) -> LiveOracle:
         """An oracle for one run, which draws training seeds from ``rng``."""
-        return LiveOracle(self, rng, noise=noise, duplicates=duplicates)
+        if noise != "sampled":
+            raise UnknownName("noise of a live task", noise, ("sampled",))
+        if duplicates not in DUPLICATES:
+            raise UnknownName("duplicates policy", duplicates, DUPLICATES)
+        return LiveOracle(self, rng, duplicates=duplicates)
 
-    @property
-    def supernet(self) -> Callable[[Search, str | None], Callable[..., Supernet]] | None:
-        """Makes `Problem.supernet` for a run; None if the space has no supernet."""
+    def supernets(self) -> SupernetMaker | None:
+        """Return what makes the supernets of a run; None if the space has none."""
         from .supernet_task import has_supernet
 
-        return self.supernets if has_supernet(self.space) else None
+        return self._supernets if has_supernet(self.space) else None
 
-    def supernets(self, search: Search, key: str | None) -> Supernets:
-        """What makes the supernets of a run; ``key`` names its checkpoints."""
+    def _supernets(self, search: Search, key: str | None) -> Supernets:
         from .supernet import Supernets, builder
 
         return Supernets(
@@ -214,7 +216,7 @@ class LiveTask:
     # Training.
 
     def row(self, arch: Arch) -> int:
-        """The number of a network, in the order in which this process met them."""
+        """Return the number of a network, in the order in which this process met them."""
         return self._rows.setdefault(self.space.canonical(arch), len(self._rows))
 
     def trained(self, arch: Arch, replica: int, epochs: int) -> Trained:
@@ -328,63 +330,42 @@ class LiveTask:
         value = float(getattr(trained, name)[epochs - 1])
         return -value if METRICS[self.training.metric][1] else value
 
-    def place(self, row: int, epochs: int, replica: int) -> int:
-        """Row, index of epochs and training seed in one number."""
-        levels = self.training.epochs
-        return (row * len(levels) + levels.index(epochs)) * self.training.replicas + replica
-
-    def places(
-        self, numbers: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """(n,) numbers to rows, indices of epochs, and replicas.
-
-        A training at some epochs is a row of its own: nothing is averaged over training seeds.
-        """
-        _, epoch, replica = self._parts(numbers)
-        return numbers, epoch, replica
-
-    def _parts(
-        self, numbers: NDArray[np.int64]
-    ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-        """Network, index of epochs, and replica: the inverse of `place`."""
-        rest, replica = np.divmod(numbers, self.training.replicas)
-        network, epoch = np.divmod(rest, len(self.training.epochs))
-        return network, epoch, replica
-
-    def reason(self, place: int) -> str:
-        """Why the training at a place failed; empty if it did not."""
-        network, epoch, replica = (int(part[0]) for part in self._parts(np.array([place])))
-        trained = self._trained[network, replica]
-        return trained.failed if trained.epochs < self.training.epochs[epoch] else ""
+    def train(self, arch: Arch, epochs: int, seed: int, /) -> Outcome:
+        """Return what a training comes to; trains what is missing of it."""
+        trained = self.trained(arch, seed, epochs)
+        failed = trained.epochs < epochs
+        return Outcome(
+            tuple(self.loss(name, trained, epochs) for name in self.problem.objectives),
+            trained.failed_after if failed else trained.seconds[epochs - 1],
+        )
 
     @property
-    def processes(self) -> int:
-        """How many processes can train at once here: one a GPU, or one a core."""
+    def seeds(self) -> int:
+        """How many training seeds there are."""
+        return self.training.replicas
+
+    def failure_reason(self, query: Query) -> str:
+        """Return why a training failed; empty if it did not."""
+        trained, epochs = self._of(query)
+        return trained.failed if trained.epochs < epochs else ""
+
+    def reveal(self, queries: Sequence[Query]) -> dict[str, list[float]]:
+        """Return the losses of these very trainings: there is no truth beyond them."""
+        trained = [self._of(query) for query in queries]
+        return {
+            name: [self.loss(name, *each) for each in trained] for name in ("validation", "test")
+        }
+
+    def _of(self, query: Query) -> tuple[Trained, int]:
+        """The training that answered a query of this process, and the epochs asked for."""
+        assert query.epochs is not None and query.replica is not None
+        return self._trained[self.row(query.arch), query.replica], query.epochs
+
+    def process_limit(self) -> int:
+        """Return how many processes can train at once here: one a GPU, or one a core."""
         from .devices import processes
 
         return processes(self.training.device)
-
-    def values(self, name: str, numbers: NDArray[np.int64]) -> NDArray[np.float64]:
-        """(n,) an objective, or ``"test"``, at these places, as losses; inf: failed."""
-        found = np.empty(len(numbers))
-        for i, (row, epoch, replica) in enumerate(zip(*self._parts(numbers), strict=True)):
-            trained = self._trained[int(row), int(replica)]
-            found[i] = self.loss(name, trained, self.training.epochs[int(epoch)])
-        return found
-
-    def reveal(self, rows: NDArray[np.int64]) -> dict[str, NDArray[np.float64]]:
-        """Validation and test losses of these very trainings: there is no truth beyond them."""
-        return {name: self.values(name, rows) for name in ("validation", "test")}
-
-    def choices(self, keys: NDArray[np.int64]) -> NDArray[np.int16]:
-        """(n, decisions) the spellings with these numbers."""
-        return self.space.archs(keys)
-
-    def networks(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
-        """(n,) numbers of spellings to those of the canonical ones."""
-        space = self.space
-        found = [space.index(space.canonical(space.arch(int(key)))) for key in keys]
-        return np.array(found, np.int64)
 
     def facts(self) -> dict[str, Any]:
         """What a reader of results must know of the task, ready for JSON."""
@@ -409,81 +390,15 @@ class LiveTask:
         }
 
 
-class LiveOracle:
-    """Answers the queries of one run by training; more epochs go on from the checkpoint.
+class LiveOracle(TrainingOracle):
+    """Answers the queries of one run by training; more epochs go on from the checkpoint."""
 
-    Every architecture gets a training seed drawn from ``rng`` at its first query, the same for all
-    its spellings. Asked again for what it has trained, it answers the same and charges it again
-    (``duplicates="charge"``), nothing (``"free"``), or trains with a new seed (``"resample"``).
-    """
-
-    def __init__(
-        self, task: LiveTask, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
-    ) -> None:
-        if noise != "sampled":
-            raise UnknownName("noise of a live task", noise, ("sampled",))
-        if duplicates not in ("charge", "free", "resample"):
-            raise UnknownName("duplicates policy", duplicates, ("charge", "free", "resample"))
-        self.problem = task.problem
-        self._task, self._rng, self._duplicates = task, rng, duplicates
-        # By network: the training seed in use, and the epochs reached with it.
-        self._reached: dict[int, tuple[int, int]] = {}
-        self._asked = 0
+    def __init__(self, task: LiveTask, rng: Random, *, duplicates: str = "charge") -> None:
+        super().__init__(task, rng, duplicates=duplicates)
+        self._live, self._asked = task, 0
 
     def evaluate(self, proposal: Proposal, /) -> Answer:
-        """Answer one proposal.
-
-        Raises:
-            InvalidProposal: if it names no architecture of the space, or epochs or a training
-                seed that the task does not have.
-        """
-        task = self._task
-        query = proposal if isinstance(proposal, Query) else Query(proposal)
-        levels = task.training.epochs
-        epochs = levels[-1] if query.epochs is None else query.epochs
-        if not task.space.is_valid(query.arch):
-            raise InvalidProposal(
-                f"not an architecture of {task.space.name}: expected a tuple of "
-                f"{len(task.space.sizes)} choice indices below {task.space.sizes} that names a "
-                f"network, got {query.arch!r}"
-            )
-        if epochs not in levels:
-            raise InvalidProposal(f"{task.id} answers at epochs {levels}, asked: {epochs!r}")
+        """Answer one proposal, and note which query of the run it is for whoever watches."""
         self._asked += 1
-        task.asked = self._asked
-        row = task.row(query.arch)
-        replica, before = self._seed(row, query.replica, epochs)
-        trained = task.trained(query.arch, replica, epochs)
-        return self._answer(query.arch, row, replica, epochs, before, trained)
-
-    def _seed(self, row: int, asked: int | None, epochs: int) -> tuple[int, int]:
-        """The training seed that answers, and the epochs that it has reached in this run."""
-        replicas = self._task.training.replicas
-        if asked is not None and not 0 <= asked < replicas:
-            raise InvalidProposal(
-                f"{self._task.id} has replicas 0 to {replicas - 1}, asked: {asked!r}"
-            )
-        replica, before = self._reached.get(row, (None, 0))
-        again = before >= epochs and self._duplicates == "resample"
-        if asked is not None and asked != replica:
-            return asked, 0
-        if replica is None or again:
-            return int(self._rng.random() * replicas), 0
-        return replica, before
-
-    def _answer(
-        self, arch: Arch, row: int, replica: int, epochs: int, before: int, trained: Trained
-    ) -> Answer:
-        task = self._task
-        losses = tuple(task.loss(name, trained, epochs) for name in task.objectives)
-        failed = trained.epochs < epochs
-        seconds = trained.failed_after if failed else trained.seconds[epochs - 1]
-        cost, more = seconds, epochs
-        if before >= epochs and self._duplicates == "free":
-            cost, more = 0.0, 0
-        elif 0 < before < epochs:
-            cost, more = seconds - trained.seconds[min(before, trained.epochs) - 1], epochs - before
-        self._reached[row] = replica, max(before, epochs)
-        seen = Observation(Query(arch, epochs, replica), losses, seconds)
-        place = task.place(row, epochs, replica)
-        return Answer(seen, cost, more, task.space.index(arch), row, place)
+        self._live.asked = self._asked
+        return super().evaluate(proposal)

@@ -10,8 +10,8 @@ import csv
 from pathlib import Path
 
 from .._base.atomic import write_atomically
+from ..core.contracts import SupportsFailureReasons, Task
 from ..core.runner import Run
-from ..core.task import Task
 from . import store
 from .store import Unit
 
@@ -20,13 +20,13 @@ COLUMNS = ("seed", "step", "epochs", "replica", "architecture", "reason")
 
 def of(task: Task, runs: dict[int, Run]) -> list[tuple[object, ...]]:
     """The failed trainings of a unit's runs (seed -> run), one row of `COLUMNS` each."""
-    if task.reason is None:
+    if not isinstance(task, SupportsFailureReasons):
         return []
     rows: list[tuple[object, ...]] = []
     for seed, run in runs.items():
         for step, answer in enumerate(run.answers, 1):
             query = answer.observation.query
-            if reason := task.reason(answer.place):
+            if reason := task.failure_reason(query):
                 words = task.space.describe(query.arch)
                 rows.append((seed, step, query.epochs, query.replica, words, reason))
     return rows

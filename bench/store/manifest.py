@@ -12,6 +12,7 @@ from typing import Any
 
 from .._base import locks
 from .._base.errors import StoreError
+from ..core.contracts import facts_of
 from ..experiment import registry
 from ..experiment.experiment import FIXED, Experiment
 from . import store
@@ -53,7 +54,7 @@ def new(experiment: Experiment) -> dict[str, Any]:
         "schema": store.SCHEMA,
         "name": experiment.name,
         "experiment": experiment.to_json(),
-        "tasks": {task_id: registry.task(task_id).facts() for task_id in experiment.tasks},
+        "tasks": {task_id: facts_of(registry.task(task_id)) for task_id in experiment.tasks},
         "packages": versions(),
         "python": platform.python_version(),
         "machine": {

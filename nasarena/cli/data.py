@@ -229,7 +229,7 @@ def analyse(
             f"unknown format {sorted(unknown)}; expected some of {', '.join(known)}"
         )
     write = registry.load(registry.ANALYSIS)
-    found = write(terrain(registry.task(task)), out, wanted)
+    found = write(terrain(registry.table_task(task)), out, wanted)
     table([dict(zip(found.header, row, strict=True)) for row in found.rows])
     print(f"analysis: {out}")
 

@@ -31,7 +31,7 @@ def list_(
 
     if what is What.TASKS:
         rows = [
-            {"task": name, "source": registry.benchmark(name.rpartition("/")[0]).citation}
+            {"task": name, "source": registry.citation(registry.benchmark(name.rpartition("/")[0]))}
             for name in (*registry.task_names(), *registry.live_task_names())
         ]
     else:
@@ -65,11 +65,12 @@ def describe(
 
     Example: nasarena describe nasbench201/cifar10 --json
     """
+    from ..bench.core.contracts import facts_of
     from ..bench.experiment import registry
     from .progress import table
 
     found = registry.task(task)
-    facts = {"task": found.id, **found.facts()}
+    facts = {"task": found.id, **facts_of(found)}
     facts["decisions"] = {d.name: list(d.choices) for d in found.space.decisions}
     facts["simplest"] = found.space.describe(found.space.simplest())
     if as_json:
@@ -87,7 +88,7 @@ def describe(
         "test": _column(facts["test"]),
         "cost": _column(facts["cost"]),
         "epochs": ", ".join(map(str, facts["epochs"])),
-        "training seeds": str(facts["replicas"]),
+        "training seeds": "not known" if facts["replicas"] is None else str(facts["replicas"]),
         **{f"best seed-averaged {name}": value for name, value in optimum.items()},
         "simplest": facts["simplest"],
         **{f"decision {name}": ", ".join(c) for name, c in facts["decisions"].items()},

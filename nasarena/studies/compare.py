@@ -11,6 +11,7 @@ from ..bench._base import locks
 from ..bench._base.errors import ExperimentError, NasarenaError, StoreError
 from ..bench.cache import baselines, random_curve
 from ..bench.cache.run_cache import Vault
+from ..bench.core.contracts import table_of
 from ..bench.core.runner import check_capabilities
 from ..bench.execute.executor import execute
 from ..bench.execute.units import Done
@@ -138,11 +139,11 @@ def compare(
             saw=saw,
             finished=finished,
         )
+    tables = {task: table_of(registry.task(task)) for task in experiment.tasks}
     curves = {
-        task: random_curve.curve(
-            registry.task(task), noise=experiment.noise, duplicates=experiment.duplicates
-        )
-        for task in experiment.tasks
+        task: random_curve.curve(table, noise=experiment.noise, duplicates=experiment.duplicates)
+        for task, table in tables.items()
+        if table is not None
     }
     label = experiment.strategies[0].label
     page, verdict = registry.load(_VERDICT)(root, label, curves, formats)

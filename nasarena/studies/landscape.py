@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-from ..bench.core.task import Task
+from ..bench.core.task import TableTask
 
 MANY = 100_000
 """With more networks than this, descents start from a sample of them."""
@@ -16,7 +16,7 @@ SAMPLE = 1000
 _FIDELITIES = 12
 
 
-def terrain(task: Task) -> dict[str, Any]:
+def terrain(task: TableTask) -> dict[str, Any]:
     """Arrays over the networks of a task, each network by its canonical spelling.
 
     ``losses`` and ``test`` (networks,) are seed-averaged at full epochs, ``trainings`` (networks,
@@ -69,7 +69,7 @@ def terrain(task: Task) -> dict[str, Any]:
 _Networks: TypeAlias = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64], float]
 
 
-def _networks(task: Task) -> _Networks:
+def _networks(task: TableTask) -> _Networks:
     """The canonical spellings that have an answer, their rows, how many spellings each has, and the
     deviation between the losses of spellings of one network that have rows of their own."""
     table = task.table

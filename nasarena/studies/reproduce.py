@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from ..bench._base.errors import UnknownName
 from ..bench.core.runner import Run, run_seed
-from ..bench.core.task import Task
+from ..bench.core.task import TableTask
 from ..bench.experiment import registry
 from ..bench.experiment.published import PROTOCOLS, Figure, Player, Protocol, Score
 from ..bench.store.store import write_text
@@ -48,7 +48,7 @@ class Verdict:
 def tables(protocol: Protocol) -> dict[str, str]:
     """The hash of each table that a protocol reads."""
     tasks = dict.fromkeys([protocol.task, *(s.task for s in protocol.scores if s.task)])
-    return {task: registry.task(task).table.hash for task in tasks}
+    return {task: registry.table_task(task).table.hash for task in tasks}
 
 
 def keep(protocol: Protocol, verdicts: list[Verdict]) -> None:
@@ -140,8 +140,9 @@ def play(
     ``runs`` is the protocol's number if not given. Fewer make the intervals wider.
     """
     runs = protocol.runs if runs is None else runs
-    stem, _, dataset = protocol.task.rpartition("/")
-    task = Task(protocol.task, _Replayed(registry.benchmark(stem), protocol), dataset)
+    published = registry.table_task(protocol.task)
+    benchmark = _Replayed(published.benchmark, protocol)
+    task = TableTask(protocol.task, benchmark, published.dataset)
     for number, player in enumerate(protocol.players):
         done = []
         for seed in range(runs):
@@ -152,7 +153,7 @@ def play(
             yield _verdict(protocol, player, score, values)
 
 
-def _scores(protocol: Protocol, task: Task, player: Player, seed: int) -> list[float]:
+def _scores(protocol: Protocol, task: TableTask, player: Player, seed: int) -> list[float]:
     record = run_seed(
         task,
         registry.strategy_factory(player.name),
@@ -183,12 +184,12 @@ def _incumbent(record: Run) -> Arch | None:
 def _look_up(score: Score, arch: Arch | None) -> float:
     if arch is None:
         return float("nan")
-    task = registry.task(score.task)
+    task = registry.table_task(score.task)
     row = int(task.table.row_of[task.space.index(arch)])
     return float(task.table.mean(score.column)[row]) if row >= 0 else float("nan")
 
 
-def _queries_to_optimum(record: Run, task: Task, protocol: Protocol) -> int:
+def _queries_to_optimum(record: Run, task: TableTask, protocol: Protocol) -> int:
     """Queries until the optimum is asked; all that the budget allows if it never is."""
     truth = task.truth("validation")
     for number, answer in enumerate(record.answers, 1):

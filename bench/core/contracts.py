@@ -1,0 +1,305 @@
+"""What a task is: the members that every task has, and those that it may have.
+
+`Task` is all that a third party must write; `nasarena.bench.BaseTask` writes most of it. Each
+``Supports…`` protocol is one optional member. Callers ask for it by the function below the
+protocol, which knows the default, and never by a task's class.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Mapping, Sequence
+from random import Random
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypedDict, runtime_checkable
+
+from .types import Oracle, Problem, Proxy, Query, Supernet
+
+if TYPE_CHECKING:
+    from numpy.typing import ArrayLike
+
+    from ...spaces import SearchSpace
+    from .supernet_clock import Search
+    from .task import TableTask
+
+
+class Task(Protocol):
+    """A search space and whoever answers for its architectures: a problem to minimize.
+
+    A task is made from its id, by the benchmark that the id names, once in every process that runs
+    or reads something of it; it is never sent from one to another. All its members give the same
+    wherever it was made. Making one is cheap: data are opened when ``problem``, ``hash`` or an
+    oracle is first asked for. It is shared by all runs of its process, so nothing that a run does
+    may change what another run gets: whatever belongs to a run is kept in its oracle.
+    """
+
+    @property
+    def id(self) -> str:
+        """``<benchmark>/<data set>``, and ``+<objective>`` for each further objective.
+
+        It is the id that the task was asked for by, to the letter: random streams, the names of
+        result files and the manifest are made from it.
+        """
+        ...
+
+    @property
+    def space(self) -> SearchSpace:
+        """The architectures that can be asked for; the same object as ``problem.space``."""
+        ...
+
+    @property
+    def problem(self) -> Problem:
+        """All that strategies are told: no test data, no budget, nothing that answers for nothing.
+
+        ``problem.epochs`` are the numbers of epochs at which the oracle answers: at least one, all
+        above 0, increasing. ``problem.objectives`` begins with ``"validation"``, and has no name
+        twice.
+        """
+        ...
+
+    @property
+    def hash(self) -> str:
+        """Of everything that the answers and `reveal` depend on: data, settings, code.
+
+        A short text, the same in all processes and on all machines that give the same answers.
+        Results of tasks with different hashes are never put together.
+        """
+        ...
+
+    def oracle(self, rng: Random, *, noise: str = "sampled", duplicates: str = "charge") -> Oracle:
+        """Return a new oracle for one run, which takes all its chance from ``rng``.
+
+        Args:
+            rng: the run's own stream for the oracle; strategies draw from another one.
+            noise: ``"sampled"``: an answer is that of one training seed; ``"mean"``: of the average
+                over all of them.
+            duplicates: what a repeated question costs; see `Oracle`.
+
+        Raises:
+            NasarenaError: if the task has no such ``noise`` or ``duplicates``; the message says
+                which it has.
+        """
+        ...
+
+    def reveal(self, queries: Sequence[Query]) -> Mapping[str, ArrayLike]:
+        """Return the truth by which the record scores what was asked; no strategy gets to see it.
+
+        Called after runs, in the process that they were run in, with queries of their answers:
+        epochs and replica are filled in.
+
+        Returns:
+            (n,) losses ``"validation"``: those of the architectures at the most epochs, averaged
+            over all training seeds, whatever the query's epochs and replica were. A task that
+            knows nothing beyond single trainings gives that of the very training. NaN: not known.
+            (n,) losses ``"test"`` likewise; may be left out where there are no test data.
+        """
+        ...
+
+
+REQUIRED = ("id", "space", "problem", "hash", "oracle", "reveal")
+"""The names of `Task`'s members."""
+
+
+@runtime_checkable
+class TaskBenchmark(Protocol):
+    """Makes tasks by name: what a module or an entry point ``nasarena.benchmarks`` offers.
+
+    It may have a text ``citation`` that says where its data come from. A benchmark of published
+    tables needs no method ``task``; see `spaces.TableBenchmark`.
+    """
+
+    @property
+    def datasets(self) -> Sequence[str]:
+        """The names of its tasks, without the benchmark's own."""
+        ...
+
+    def task(self, task_id: str, dataset: str, objectives: tuple[str, ...], /) -> Task:
+        """Return the task of one of ``datasets``.
+
+        Args:
+            task_id: the id that the task shall have.
+            dataset: one of ``datasets``.
+            objectives: names of further objectives, in the order asked for.
+
+        Raises:
+            NasarenaError: if it has no such objective.
+        """
+        ...
+
+
+def missing_members(task: object) -> list[str]:
+    """Return the names of the members of `Task` that ``task`` lacks, without asking for any."""
+    nothing = object()
+    return [n for n in REQUIRED if inspect.getattr_static(task, n, nothing) is nothing]
+
+
+# What a task may have besides.
+
+
+class ColumnFacts(TypedDict):
+    """How a measured quantity is printed. Losses of one that is maximized are its negative."""
+
+    label: str
+    unit: str
+    maximize: bool
+
+
+class TaskFacts(TypedDict, total=False):
+    """What a reader of results must know of a task; ready for JSON, kept in the manifest.
+
+    A task gives what it knows; `facts_of` fills in the rest. A task may add keys of its own.
+
+    Attributes:
+        validation: the first objective. Default: ``validation``, without a unit, minimized.
+        test: the test losses of `Task.reveal`. Default: None, there are none.
+        cost: the seconds of the answers. Default: training time in s.
+        objectives: all objectives by name, as losses in ``Observation.losses``.
+        optimum: the least losses, by ``"validation"`` and ``"test"``. Default: None, not known;
+            reports then measure regret against the best of all runs, and say so.
+        noise: the noise floor of both, a standard deviation between training seeds. Default: None.
+        architectures: how many there are. Default: all spellings of the space.
+        unique: how many networks these spell. Default: ``architectures``.
+        epochs: at which the oracle answers. Default: those of the problem.
+        replicas: how many training seeds there are. Default: None, not known.
+        hash: `Task.hash`.
+        citation: where the data come from. Default: empty.
+    """
+
+    validation: ColumnFacts
+    test: ColumnFacts | None
+    cost: ColumnFacts
+    objectives: dict[str, ColumnFacts]
+    optimum: dict[str, float | None]
+    noise: dict[str, float | None]
+    architectures: int
+    unique: int
+    epochs: list[int]
+    replicas: int | None
+    hash: str
+    citation: str
+
+
+@runtime_checkable
+class SupportsFacts(Protocol):
+    """A task that says how its quantities are printed, and what is known of its optimum."""
+
+    def facts(self) -> Mapping[str, Any]:
+        """Return any of the keys of `TaskFacts`, and further ones of its own."""
+        ...
+
+
+def facts_of(task: Task) -> dict[str, Any]:
+    """Return all of `TaskFacts`: what the task says, and the defaults for what it does not."""
+    own = dict(task.facts()) if isinstance(task, SupportsFacts) else {}
+    problem = task.problem
+    plain: ColumnFacts = {"label": "validation", "unit": "", "maximize": False}
+    first = own.get("validation", plain)
+    further: dict[str, ColumnFacts] = {n: {**plain, "label": n} for n in problem.objectives[1:]}
+    defaults: TaskFacts = {
+        "validation": first,
+        "test": None,
+        "cost": {"label": "training time", "unit": "s", "maximize": False},
+        "objectives": {"validation": first, **further},
+        "optimum": {},
+        "noise": {},
+        "architectures": task.space.spellings,
+        "unique": own.get("architectures", task.space.spellings),
+        "epochs": list(problem.epochs),
+        "replicas": None,
+        "hash": task.hash,
+        "citation": "",
+    }
+    unknown = {"validation": None, "test": None}
+    found = {**defaults, **own}
+    return found | {key: unknown | found[key] for key in ("optimum", "noise")}
+
+
+@runtime_checkable
+class SupportsReproducible(Protocol):
+    """A task that says whether its runs come out twice to the last bit."""
+
+    @property
+    def reproducible(self) -> bool:
+        """False where something is measured while a run goes on, such as training seconds."""
+        ...
+
+
+def is_reproducible(task: Task) -> bool:
+    """Whether a run on the task can be made again bit for bit; True if it does not say."""
+    return task.reproducible if isinstance(task, SupportsReproducible) else True
+
+
+@runtime_checkable
+class SupportsTable(Protocol):
+    """A task all of whose answers are in a published table."""
+
+    def as_table(self) -> TableTask | None:
+        """Return the task with its arrays: for vectorized runs, the run cache and analyses."""
+        ...
+
+
+def table_of(task: Task) -> TableTask | None:
+    """Return the task with its table; None if its answers come from elsewhere."""
+    return task.as_table() if isinstance(task, SupportsTable) else None
+
+
+SupernetMaker: TypeAlias = "Callable[[Search, str | None], Callable[..., Supernet]]"
+"""Makes `Problem.supernet` for a run, from its clock and the name of its checkpoints (None: it
+keeps none)."""
+
+
+@runtime_checkable
+class SupportsWeightSharing(Protocol):
+    """A task whose strategies may train all architectures as one network."""
+
+    def supernets(self) -> SupernetMaker | None:
+        """Return what makes the supernets of a run; None if there are none in this space."""
+        ...
+
+
+def supernets_of(task: Task) -> SupernetMaker | None:
+    """Return what makes the supernets of a run; None if weights cannot be shared."""
+    return task.supernets() if isinstance(task, SupportsWeightSharing) else None
+
+
+@runtime_checkable
+class SupportsMeasuredProxies(Protocol):
+    """A task whose proxies take time, for which a run pays."""
+
+    def measured_proxies(self, clock: Search) -> Mapping[str, Proxy]:
+        """Return `Problem.proxies` for one run; what they take is spent on ``clock``."""
+        ...
+
+
+@runtime_checkable
+class SupportsFailureReasons(Protocol):
+    """A task that knows why trainings failed."""
+
+    def failure_reason(self, query: Query) -> str:
+        """Return why the training that answered ``query`` failed; empty if it did not."""
+        ...
+
+
+@runtime_checkable
+class SupportsProcessLimit(Protocol):
+    """A task that knows how many processes can be of use at once on this machine."""
+
+    def process_limit(self) -> int | None:
+        """Return how many, such as one a GPU; None if that is for the number of cores to say."""
+        ...
+
+
+def process_limit_of(task: Task) -> int | None:
+    """Return how many processes can be of use at once; None if the task does not limit them."""
+    return task.process_limit() if isinstance(task, SupportsProcessLimit) else None
+
+
+class Outcome(NamedTuple):
+    """What a training came to.
+
+    Attributes:
+        losses: one an objective; ``inf`` if the training failed.
+        seconds: cumulative from epoch 0.
+    """
+
+    losses: tuple[float, ...]
+    seconds: float
