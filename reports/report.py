@@ -291,7 +291,7 @@ def _report_markdown(report: Report, plates: Sequence[Plate], formats: frozenset
     from .figures.gallery import refusals
     from .text.escaping import markdown
 
-    lines = [f"# {markdown(report.charts.manifest['name'])}", ""]
+    lines = [f"# {markdown(report.charts.manifest.name)}", ""]
     for table in report.tables:
         lines += [f"{markdown(table.caption)}:", "", table.markdown()]
     if "png" in formats:

@@ -17,7 +17,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..bench._base.errors import StoreError
-from ..bench.store import store
 
 if TYPE_CHECKING:
     from .record.curves import Block
@@ -238,15 +237,15 @@ def write_verdict(
     from .record.sources import open_record
     from .report import write_report
 
-    manifest = store.manifest(results)
-    runs = list(open_record([results]).blocks())
-    budget = manifest["experiment"]["budget"]
+    record = open_record([results])
+    runs = list(record.blocks())
+    queries = record.manifest.experiment.budget.queries
     known = {
-        task: RandomCurve(np.array(queries, float), np.array(expected, float))
-        for task, (queries, expected) in curves.items()
+        task: RandomCurve(np.array(steps, float), np.array(expected, float))
+        for task, (steps, expected) in curves.items()
     }
     try:
-        found = verdict(final_regrets(runs), label, known, budget["queries"] or 100.0)
+        found = verdict(final_regrets(runs), label, known, queries or 100.0)
     except ValueError as error:
         raise StoreError(f"{results}: {error}") from error
     if not formats:

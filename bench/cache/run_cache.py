@@ -14,11 +14,11 @@ import os
 import re
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from .._base import decoding
 from .._base.errors import NasarenaError, StoreError
 from ..core import record
 from ..core.contracts import is_reproducible, table_of
@@ -305,7 +305,7 @@ def packed(
 ) -> tuple[str, bytes]:
     """A record as an entry: its name and its content, compressed at this level."""
     task = registry.table_task(what.facts["task"])
-    budget = asdict(experiment.budget)
+    budget = decoding.plain(experiment.budget)
     about: dict[str, Any] = {
         "key": what.key,
         "facts": json.loads(json.dumps(what.facts, default=str)),

@@ -10,8 +10,11 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
-from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeAlias, TypedDict, runtime_checkable
+from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
+from msgspec.structs import replace
+
+from .task_facts import ColumnFacts, TaskFacts
 from .types import Oracle, Problem, Proxy, Query, Supernet
 
 if TYPE_CHECKING:
@@ -135,82 +138,32 @@ def missing_members(task: object) -> list[str]:
 # What a task may have besides.
 
 
-class ColumnFacts(TypedDict):
-    """How a measured quantity is printed. Losses of one that is maximized are its negative."""
-
-    label: str
-    unit: str
-    maximize: bool
-
-
-class TaskFacts(TypedDict, total=False):
-    """What a reader of results must know of a task; ready for JSON, kept in the manifest.
-
-    A task gives what it knows; `facts_of` fills in the rest. A task may add keys of its own.
-
-    Attributes:
-        validation: the first objective. Default: ``validation``, without a unit, minimized.
-        test: the test losses of `Task.reveal`. Default: None, there are none.
-        cost: the seconds of the answers. Default: training time in s.
-        objectives: all objectives by name, as losses in ``Observation.losses``.
-        optimum: the least losses, by ``"validation"`` and ``"test"``. Default: None, not known;
-            reports then measure regret against the best of all runs, and say so.
-        noise: the noise floor of both, a standard deviation between training seeds. Default: None.
-        architectures: how many there are. Default: all spellings of the space.
-        unique: how many networks these spell. Default: ``architectures``.
-        epochs: at which the oracle answers. Default: those of the problem.
-        replicas: how many training seeds there are. Default: None, not known.
-        hash: `Task.hash`.
-        citation: where the data come from. Default: empty.
-    """
-
-    validation: ColumnFacts
-    test: ColumnFacts | None
-    cost: ColumnFacts
-    objectives: dict[str, ColumnFacts]
-    optimum: dict[str, float | None]
-    noise: dict[str, float | None]
-    architectures: int
-    unique: int
-    epochs: list[int]
-    replicas: int | None
-    hash: str
-    citation: str
-
-
 @runtime_checkable
 class SupportsFacts(Protocol):
     """A task that says how its quantities are printed, and what is known of its optimum."""
 
-    def facts(self) -> Mapping[str, Any]:
-        """Return any of the keys of `TaskFacts`, and further ones of its own."""
+    def facts(self) -> TaskFacts:
+        """Return what is known; `facts_of` fills in what the task itself says elsewhere."""
         ...
 
 
-def facts_of(task: Task) -> dict[str, Any]:
-    """Return all of `TaskFacts`: what the task says, and the defaults for what it does not."""
-    own = dict(task.facts()) if isinstance(task, SupportsFacts) else {}
-    problem = task.problem
-    plain: ColumnFacts = {"label": "validation", "unit": "", "maximize": False}
-    first = own.get("validation", plain)
-    further: dict[str, ColumnFacts] = {n: {**plain, "label": n} for n in problem.objectives[1:]}
-    defaults: TaskFacts = {
-        "validation": first,
-        "test": None,
-        "cost": {"label": "training time", "unit": "s", "maximize": False},
-        "objectives": {"validation": first, **further},
-        "optimum": {},
-        "noise": {},
-        "architectures": task.space.spellings,
-        "unique": own.get("architectures", task.space.spellings),
-        "epochs": list(problem.epochs),
-        "replicas": None,
-        "hash": task.hash,
-        "citation": "",
-    }
-    unknown = {"validation": None, "test": None}
-    found = {**defaults, **own}
-    return found | {key: unknown | found[key] for key in ("optimum", "noise")}
+def facts_of(task: Task) -> TaskFacts:
+    """Return what results keep of a task: what it says, completed from its required members.
+
+    Empty ``hash``, ``epochs``, ``objectives``, ``architectures`` and ``unique`` are filled in from
+    the task, its problem and its space.
+    """
+    own = task.facts() if isinstance(task, SupportsFacts) else TaskFacts()
+    problem, encodings = task.problem, own.architectures or task.space.spellings
+    further = {name: ColumnFacts(name) for name in problem.objectives[1:]}
+    return replace(
+        own,
+        hash=own.hash or task.hash,
+        epochs=own.epochs or tuple(problem.epochs),
+        objectives=own.objectives or {"validation": own.validation, **further},
+        architectures=encodings,
+        unique=own.unique or encodings,
+    )
 
 
 @runtime_checkable

@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from heapq import heappop, heappush
 from math import inf
 from random import Random
 from time import perf_counter
-from typing import Any
+from typing import Annotated, Any
+
+from msgspec import Meta, Struct, structs
 
 from .._base.errors import ExperimentError, NasarenaError, RunFailed
 from .contracts import SupportsMeasuredProxies, Task, supernets_of
@@ -24,16 +26,15 @@ MAX_FREE_REPEATS = 10_000
 """So many free duplicates in a row end a run: it would never spend its budget."""
 
 
-@dataclass(frozen=True)
-class Budget:
+class Budget(Struct, frozen=True, forbid_unknown_fields=True):
     """Limits of one run; the first one met ends it.
 
     ``queries`` and ``epochs`` count what is charged; ``seconds`` are simulated, on the clock.
     """
 
-    queries: int | None = None
-    epochs: int | None = None
-    seconds: float | None = None
+    queries: Annotated[int, Meta(ge=1)] | None = None
+    epochs: Annotated[int, Meta(ge=1)] | None = None
+    seconds: Annotated[float, Meta(gt=0)] | None = None
 
     def __post_init__(self) -> None:
         limits = {"queries": self.queries, "epochs": self.epochs, "seconds": self.seconds}
@@ -42,6 +43,14 @@ class Budget:
         for name, limit in limits.items():
             if limit is not None and not limit > 0:
                 raise ExperimentError(f"budget.{name}: expected more than 0, got {limit!r}")
+
+    @property
+    def limits(self) -> dict[str, float]:
+        """The limits that it sets, by name."""
+        return {name: limit for name, limit in structs.asdict(self).items() if limit is not None}
+
+    def __str__(self) -> str:
+        return " or ".join(f"{limit:g} {name}" for name, limit in self.limits.items())
 
 
 class Run:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import cached_property
 from random import Random
-from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from ...spaces import Arch, Column, Table
 from ...spaces.table import Benchmark
 from .._base.errors import InvalidProposal, UnknownName
+from .task_facts import ColumnFacts, PerMetric, TaskFacts
 from .types import Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
@@ -259,28 +260,26 @@ class TableTask:
         found = (self.averaged if averaged else self.sampled)[arch] = row, tuple(answers)
         return found
 
-    def facts(self) -> dict[str, Any]:
-        """What a reader of results must know of the task, ready for JSON."""
+    def facts(self) -> TaskFacts:
+        """What a reader of results must know of the task."""
         table = self.table
 
-        def column(name: str) -> dict[str, Any] | None:
-            if name not in table.columns:
-                return None
+        def column(name: str) -> ColumnFacts:
             c = self.columns[name]
-            return {"label": c.label or c.name, "unit": c.unit, "maximize": c.maximize}
+            return ColumnFacts(c.label or c.name, c.unit, c.maximize)
 
-        return {
-            "optimum": self.optimum,
-            "validation": column("validation"),
-            "test": column("test"),
-            "cost": column("seconds"),
-            "noise": {name: self.noise(name) for name in ("validation", "test")},
-            "objectives": {name: column(name) for name in self.objectives},
-            "architectures": table.architectures,
-            "unique": table.unique,
-            "rows": table.rows,
-            "replicas": table.replicas,
-            "epochs": list(table.epochs),
-            "hash": self.hash,
-            "citation": self.benchmark.citation,
-        }
+        return TaskFacts(
+            hash=self.hash,
+            validation=column("validation"),
+            test=column("test") if "test" in table.columns else None,
+            cost=column("seconds"),
+            epochs=tuple(table.epochs),
+            replicas=table.replicas,
+            architectures=table.architectures,
+            unique=table.unique,
+            rows=table.rows,
+            optimum=PerMetric(**self.optimum),
+            noise=PerMetric(validation=self.noise("validation"), test=self.noise("test")),
+            objectives={name: column(name) for name in self.objectives},
+            citation=self.benchmark.citation,
+        )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from msgspec.structs import replace
+
 from .._base.errors import StoreError
-from ..experiment import experiment as experiments
+from ..store import manifest as manifests
 from ..store import store
 from .executor import execute
 from .units import Done
@@ -19,7 +20,7 @@ def fill(current: Path, baseline: Path, processes: int | None = None) -> tuple[l
 
     Returns what failed, and how many units were there already.
     """
-    experiment = experiments.from_manifest(store.manifest(baseline)["experiment"])
+    experiment = manifests.experiment(baseline)
     there = [
         path
         for task in experiment.tasks
@@ -41,7 +42,7 @@ def fill_in_blocks(
 
     Returns the last outcome and what failed.
     """
-    experiment = experiments.from_manifest(store.manifest(baseline)["experiment"])
+    experiment = manifests.experiment(baseline)
     labels = [spec.label for spec in experiment.strategies]
     left = [(task, label) for task in experiment.tasks for label in labels]
     outcome, failed = None, []

@@ -6,14 +6,14 @@ import re
 import shlex
 import sys
 import traceback
-from dataclasses import replace
 from pathlib import Path
+
+from msgspec.structs import replace
 
 from .._base.errors import ExperimentError, UnknownName, visible
 from ..core import record
-from ..experiment import experiment as experiments
 from ..experiment.experiment import Experiment
-from ..store import store
+from ..store import manifest as manifests
 from ..store.store import Unit
 from .containment import memory_limit
 from .units import Done, compute
@@ -71,7 +71,7 @@ def parse(text: str, experiment: Experiment) -> Unit:
 
 def of_folder(root: Path) -> Experiment:
     """The experiment whose results ``root`` holds."""
-    return experiments.from_manifest(store.manifest(root)["experiment"])
+    return manifests.experiment(root)
 
 
 def run(text: str, experiment: Experiment) -> bool:

@@ -11,9 +11,12 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+from ..experiment.experiment import Experiment
+from ..store import manifest as manifests
 from ..store import store
 from ..store.store import Unit
 from . import heartbeat, run_log
@@ -112,16 +115,16 @@ class Watcher:
         Raises:
             StoreError: if it is no results folder.
         """
-        manifest = store.manifest(self._root)
+        manifest = manifests.read(self._root)
         log = self._log()
         under = heartbeat.under_way(self._root)
         run = log.run(under) if log is not None else None
         if run is None or run.outcome not in ("running", "unknown"):
             # Of another machine's process nobody can say that it is dead: the run's end says so.
             under = [u for u in under if heartbeat.alive(u.host, u.process) is not None]
-        pairs = _pairs(self._root, manifest["experiment"], under)
+        pairs = _pairs(self._root, manifest.experiment, under)
         errors = list(log.errors) if log is not None else []
-        return Status(str(self._root), str(manifest.get("name", "")), pairs, run, under, errors)
+        return Status(str(self._root), manifest.name, pairs, run, under, errors)
 
     def _log(self) -> _Log | None:
         paths = run_log.runs(self._root)
@@ -261,26 +264,39 @@ class _Log:
         return {True: "running", False: "killed", None: "unknown"}[lives]
 
 
-def _pairs(root: Path, experiment: dict[str, Any], under: Iterable[Under]) -> list[Pair]:
+def _pairs(root: Path, experiment: Experiment, under: Iterable[Under]) -> list[Pair]:
     """What is there of each task and strategy, by the files."""
-    seeds = int(experiment["seeds"])
-    size = block_size(seeds, bool(experiment.get("lanes", False)))
     busy = Counter(one.unit[:2] for one in under)
     found = []
-    for task in experiment["tasks"]:
-        for label in (spec["label"] for spec in experiment["strategies"]):
-            blocks = list(store.unit_files(root, task, label))
-            have = {seed for first, last in blocks for seed in range(first, last + 1)}
-            pair = Pair(task, label, done=len(blocks), seeds_done=len(have), seeds=seeds)
-            pair.running = busy[task, label]
-            pair.failed = sum(
-                not set(range(first, last + 1)) <= have
-                for first, last in store.error_files(root, task, label)
-            )
-            lacking = sum(
-                not set(range(start, min(start + size, seeds))) <= have
-                for start in range(0, seeds, size)
-            )
-            pair.missing = max(0, lacking - pair.failed - pair.running)
+    for task in experiment.tasks:
+        for spec in experiment.strategies:
+            pair = _pair(root, task, spec.label, experiment.seeds, experiment.lanes)
+            pair.running = busy[task, spec.label]
+            pair.missing = max(0, pair.missing - pair.failed - pair.running)
             found.append(pair)
     return found
+
+
+def _pair(root: Path, task: str, label: str, seeds: int, lanes: bool) -> Pair:
+    """One pair; ``missing`` counts all units that have no file."""
+    blocks, failed = store.unit_files(root, task, label), store.error_files(root, task, label)
+    last = max([seeds - 1, *(last for _, last in [*blocks, *failed])])
+    lacking = list(store.gaps(blocks, last + 1))
+    size = block_size(seeds, lanes)
+    # Units by number; a gap takes part in all that it touches, and two may touch one.
+    units = [
+        (first // size, min(end, seeds - 1) // size) for first, end in lacking if first < seeds
+    ]
+    touched = sum(end - begin + 1 for begin, end in units)
+    touched -= sum(one[1] == other[0] for one, other in pairwise(units))
+    return Pair(
+        task,
+        label,
+        done=len(blocks),
+        failed=sum(
+            any(first <= end and begin <= last for begin, end in lacking) for first, last in failed
+        ),
+        missing=touched,
+        seeds_done=last + 1 - sum(end - begin + 1 for begin, end in lacking),
+        seeds=seeds,
+    )

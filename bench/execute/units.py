@@ -11,13 +11,14 @@ from pathlib import Path
 from time import perf_counter
 from typing import Any, NamedTuple
 
+from .._base import decoding
 from .._base.errors import NasarenaError
 from .._base.usage import Usage
 from ..core import record, vector_runner
 from ..core.contracts import table_of
 from ..core.runner import run_seed
 from ..experiment import registry
-from ..experiment.experiment import FIXED, Experiment, StrategySpec
+from ..experiment.experiment import Experiment, StrategySpec
 from ..store import failures, store
 from ..store.store import Unit
 from . import heartbeat
@@ -70,22 +71,14 @@ def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
     """The units without a file, in blocks of seeds."""
     for task in experiment.tasks:
         for spec in experiment.strategies:
-            have: set[int] = set()
-            for first, last in store.unit_files(root, task, spec.label):
-                have.update(range(first, last + 1))
             lanes = vector_runner.lane_form(registry.task(task), spec, experiment) is not None
             size = block_size(experiment.seeds, lanes)
-            for start in range(0, experiment.seeds, size):
-                block = range(start, min(start + size, experiment.seeds))
-                yield from _gaps(task, spec.label, [s for s in block if s not in have])
-
-
-def _gaps(task: str, label: str, seeds: list[int]) -> Iterator[Unit]:
-    start = 0
-    for i in range(1, len(seeds) + 1):
-        if i == len(seeds) or seeds[i] != seeds[i - 1] + 1:
-            yield Unit(task, label, seeds[start], seeds[i - 1])
-            start = i
+            there = store.unit_files(root, task, spec.label)
+            for first, last in store.gaps(there, experiment.seeds):
+                while first <= last:
+                    end = min(last, first // size * size + size - 1)
+                    yield Unit(task, spec.label, first, end)
+                    first = end + 1
 
 
 @contextmanager
@@ -137,7 +130,6 @@ def facts(experiment: Experiment, spec: StrategySpec, unit: Unit, data: str) -> 
 
     It is enough to tell whether the file belongs where it lies, and to make a lost manifest anew.
     """
-    shared = experiment.to_json()
     return {
         "task": unit.task,
         "strategy": spec.name,
@@ -145,7 +137,7 @@ def facts(experiment: Experiment, spec: StrategySpec, unit: Unit, data: str) -> 
         "settings": spec.settings,
         "seeds": [unit.first, unit.last],
         "data": data,
-        "experiment": {key: shared[key] for key in FIXED},
+        "experiment": decoding.plain(experiment.rules),
     }
 
 

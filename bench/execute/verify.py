@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from .._base.errors import NasarenaError, StoreError
 from ..core import record
-from ..experiment import experiment as experiments
+from ..store import manifest as manifests
 from ..store import scan, store
 from ..store.store import Unit
 from ..store.unit_index import Part, UnitIndex
@@ -29,7 +29,7 @@ def sample(root: Path, count: int, rng: Random) -> Iterator[Verdict]:
     Raises:
         StoreError: if there is nothing to verify.
     """
-    experiment = experiments.from_manifest(store.manifest(root)["experiment"])
+    experiment = manifests.experiment(root)
     specs = {spec.label: spec for spec in experiment.strategies}
     index = UnitIndex(root)
     units: list[tuple[Unit, Part | StoreError]] = []

@@ -108,8 +108,8 @@ def _found(plan: Plan) -> dict[str, Any]:
         "replica": won.replica,
         "validation_loss": won.loss,
         "choices": list(won.arch),
-        "table": plan.searched["hash"],
-        "citation": plan.searched["citation"],
+        "table": plan.searched.hash,
+        "citation": plan.searched.citation,
         "rule": "least validation loss among the queries at the most epochs, test unseen",
     }
 
@@ -151,7 +151,7 @@ def _limits(plan: Plan, seeds: int) -> list[str]:
         "Without a seed, `load` takes the weights with the best validation metric, which "
         "flatters them.",
     ]
-    if plan.searched.get("data") != task.dataset.hash:
+    if plan.searched.data != task.dataset.hash:
         found.append("The architecture was found on other data than it was trained on here.")
     if task.dataset.kind == "pairs":
         found.append("It writes the likeliest token at each step; there is no beam search.")

@@ -26,6 +26,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from ...spaces import Arch
 from .._base.errors import ExperimentError, StoreError, UnknownName
 from ..experiment import registry
+from ..store import manifest as manifests
 from ..store import store
 from .journal import Journal, Trained
 from .task import LiveTask
@@ -33,6 +34,8 @@ from .training import Training
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from ..core.task_facts import TaskFacts
 
 NETWORKS = ("growing", "nasbench201", "text-encoder", "translation")
 """The spaces whose architectures can be built."""
@@ -93,11 +96,10 @@ def winner(results: Path, task: str, strategy: str, seed: int | None = None) -> 
             no architectures.
         UnknownName: if the results hold no such task or strategy.
     """
-    experiment = store.manifest(results)["experiment"]
-    labels = [spec["label"] for spec in experiment["strategies"]]
+    manifest = manifests.read(results)
     for kind, name, known in (
-        ("task", task, experiment["tasks"]),
-        ("strategy", strategy, labels),
+        ("task", task, manifest.experiment.tasks),
+        ("strategy", strategy, manifest.specs),
     ):
         if name not in known:
             raise UnknownName(f"{kind} in {results}", name, known)
@@ -143,7 +145,7 @@ class Plan:
     winner: Winner
     task: LiveTask
     results: str
-    searched: dict[str, Any]
+    searched: TaskFacts
     settings: dict[str, Any]
     weights: dict[str, Any] | None = None
 
@@ -179,20 +181,19 @@ def plan(results: Path, found: Winner, options: Options) -> Plan:
         StoreError: if the data are not those of the results, or the weights are not there.
         MissingPackage: if torch is not installed.
     """
-    manifest = store.manifest(results)
-    searched = manifest["tasks"][found.task]
-    specs = {spec["label"]: spec for spec in manifest["experiment"]["strategies"]}
+    manifest = manifests.read(results)
+    searched = manifest.tasks[found.task]
     task = _task(found.task, options.data)
-    if options.data is None and searched.get("data", task.dataset.hash) != task.dataset.hash:
+    if options.data is None and searched.data not in (None, task.dataset.hash):
         raise StoreError(
             f"{results}: the data of {found.task} have hash {task.dataset.hash} here, the search's "
-            f"had {searched['data']}: name them with --data"
+            f"had {searched.data}: name them with --data"
         )
     if not task.space.is_valid(found.arch):
         raise StoreError(f"{results}: {list(found.arch)} is no architecture of {task.space.name}")
     weights = _searched_weights(task, found, searched, options) if options.from_checkpoint else None
     full = task.again(_training(task.training, options), options.data)
-    settings = specs[found.strategy].get("settings", {})
+    settings = manifest.specs[found.strategy].settings
     made = Plan(found, full, str(results), searched, settings, weights)
     full.network(made.arch)  # raises where the space does not fit the data
     return made
@@ -236,15 +237,15 @@ def _training(training: Training, options: Options) -> Training:
 
 
 def _searched_weights(
-    task: LiveTask, found: Winner, searched: dict[str, Any], options: Options
+    task: LiveTask, found: Winner, searched: TaskFacts, options: Options
 ) -> dict[str, Any]:
-    if options.data is not None or "training" not in searched:
+    if options.data is not None or searched.training is None:
         raise ExperimentError(
             f"{found.task}: no search trained a network on these data: leave out --from-checkpoint"
         )
-    if searched["hash"] != task.hash:
+    if searched.hash != task.hash:
         raise StoreError(
-            f"{found.task} has hash {task.hash} here, {searched['hash']} in the results (data, "
+            f"{found.task} has hash {task.hash} here, {searched.hash} in the results (data, "
             "settings, torch or device differ): leave out --from-checkpoint"
         )
     weights = task.journal.weights(task.space.canonical(found.arch), found.replica)

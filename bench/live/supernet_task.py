@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
 
 from ...spaces import SearchSpace, Table
 from .._base.errors import ExperimentError
 from ..core.contracts import SupernetMaker
 from ..core.task import TableTask
+from ..core.task_facts import SupernetFacts, TaskFacts
 
 if TYPE_CHECKING:
     from .task import LiveTask
@@ -68,17 +71,18 @@ class SupernetTask(TableTask):
         """Return what makes the supernets of a run."""
         return self._live.supernets()
 
-    def facts(self) -> dict[str, Any]:
-        """What a reader of results must know of the task, ready for JSON."""
+    def facts(self) -> TaskFacts:
+        """What a reader of results must know of the task."""
         live, table = self._live, super().facts()
         learned = f"supernets learn from {live.dataset.name} ({live.dataset.citation})"
-        return table | {
-            "citation": f"{table['citation']}; {learned}",
-            "scored by": self._scored_by.id,
-            "supernet": {
-                "data": live.dataset.name,
-                "citation": live.dataset.citation,
-                "training": live.training.facts(),
-                "device": live.device.type,
-            },
-        }
+        return replace(
+            table,
+            citation=f"{table.citation}; {learned}",
+            scored_by=self._scored_by.id,
+            supernet=SupernetFacts(
+                data=live.dataset.name,
+                citation=live.dataset.citation,
+                training=live.training.facts(),
+                device=live.device.type,
+            ),
+        )

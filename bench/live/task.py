@@ -22,6 +22,7 @@ from .._base.errors import UnknownName
 from ..core.base_task import TrainingOracle
 from ..core.contracts import Outcome, SupernetMaker
 from ..core.oracle import DUPLICATES
+from ..core.task_facts import ColumnFacts, TaskFacts
 from ..core.types import Answer, Problem, Proposal, Query
 from ..execute.heartbeat import report_progress
 from . import proxy_store
@@ -367,27 +368,26 @@ class LiveTask:
 
         return processes(self.training.device)
 
-    def facts(self) -> dict[str, Any]:
-        """What a reader of results must know of the task, ready for JSON."""
-        unit, maximize = METRICS[self.training.metric]
-        column = {"label": self.training.metric, "unit": unit, "maximize": maximize}
-        more = {n: {"label": n, "unit": OBJECTIVES[n], "maximize": False} for n in OBJECTIVES}
-        return {
-            "optimum": {"validation": None, "test": None},
-            "validation": {**column, "label": f"validation {column['label']}"},
-            "test": {**column, "label": f"test {column['label']}"},
-            "cost": {"label": "training time", "unit": "s", "maximize": False},
-            "objectives": {n: more.get(n, column) for n in self.objectives},
-            "architectures": self.space.spellings,
-            "unique": self.space.spellings,
-            "epochs": list(self.training.epochs),
-            "replicas": self.training.replicas,
-            "hash": self.hash,
-            "data": self.dataset.hash,
-            "citation": self.dataset.citation,
-            "training": self.training.facts(),
-            "device": self.device.type,
-        }
+    def facts(self) -> TaskFacts:
+        """Return what a reader of results must know of the task."""
+        metric = self.training.metric
+        column = ColumnFacts(metric, *METRICS[metric])
+        more = {name: ColumnFacts(name, unit) for name, unit in OBJECTIVES.items()}
+        return TaskFacts(
+            hash=self.hash,
+            validation=ColumnFacts(f"validation {metric}", column.unit, column.maximize),
+            test=ColumnFacts(f"test {metric}", column.unit, column.maximize),
+            cost=ColumnFacts("training time", "s"),
+            epochs=self.training.epochs,
+            replicas=self.training.replicas,
+            architectures=self.space.spellings,
+            unique=self.space.spellings,
+            objectives={name: more.get(name, column) for name in self.objectives},
+            citation=self.dataset.citation,
+            data=self.dataset.hash,
+            training=self.training.facts(),
+            device=self.device.type,
+        )
 
 
 class LiveOracle(TrainingOracle):

@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from .._base import locks
 from .._base.errors import StoreError
 from ..core import record
+from . import manifest as manifests
 from . import store, unit_file
 
 if TYPE_CHECKING:
@@ -71,14 +72,14 @@ def compact(
         StoreError: if ``root`` is no results folder, or cannot be written.
     """
     root = Path(root)
-    store.manifest(root)
+    manifests.read(root)
     done = Compacted()
     with locks.held(root):
-        experiment = store.manifest(root)["experiment"]
-        for task in experiment["tasks"]:
-            for label in (spec["label"] for spec in experiment["strategies"]):
-                told(task, label)
-                _compact_pair(root, task, label, rows, done)
+        experiment = manifests.read(root).experiment
+        for task in experiment.tasks:
+            for spec in experiment.strategies:
+                told(task, spec.label)
+                _compact_pair(root, task, spec.label, rows, done)
     return done
 
 

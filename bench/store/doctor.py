@@ -5,19 +5,21 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from .._base import atomic, locks
+from msgspec.structs import replace
+
+from .._base import atomic, decoding, locks
+from .._base.decoding import DecodeError
 from .._base.errors import NasarenaError, StoreError
 from ..core import record
-from ..experiment import experiment as experiments
-from ..experiment.experiment import FIXED
+from ..experiment.experiment import Experiment, Rules, StrategySpec
 from . import compaction, store, unit_file, upkeep
 from . import manifest as manifests
-from .store import Unit
+from .manifest import Manifest
+from .store import Unit, gaps
 
 
 class Finding(NamedTuple):
@@ -42,14 +44,14 @@ def examine(root: Path) -> Iterator[Finding]:
     yield from _leftovers(root)
     yield from _manifest(root)
     try:
-        said = store.manifest(root)
+        manifest = manifests.read(root)
     except StoreError:
         return  # without a manifest there is no telling what belongs where
-    yield from _strangers(root, said)
-    said = store.manifest(root)
-    for task in said["experiment"]["tasks"]:
-        for spec in said["experiment"]["strategies"]:
-            yield from _units(root, said, task, spec["label"])
+    yield from _strangers(root, manifest)
+    manifest = manifests.read(root)
+    for task in manifest.experiment.tasks:
+        for label in manifest.specs:
+            yield from _units(root, manifest, task, label)
 
 
 # What killed processes left.
@@ -72,21 +74,22 @@ def _leftovers(root: Path) -> Iterator[Finding]:
 def _manifest(root: Path) -> Iterator[Finding]:
     path = root / "manifest.json"
     try:
-        store.manifest(root)
+        manifests.read(root)
     except StoreError as error:
-        if _is_newer(path):
+        if _is_of_another_version(path):
             yield Finding(path, str(error), "read it with the version that wrote it", None)
         else:
             problem = "there is no manifest" if not path.exists() else str(error)
             yield Finding(path, problem, "make it anew from the units", partial(_rebuild, root))
 
 
-def _is_newer(path: Path) -> bool:
+def _is_of_another_version(path: Path) -> bool:
     try:
-        schema = json.loads(path.read_text(encoding="utf-8"))["schema"]
-    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        plain = decoding.loads(path.read_bytes())
+    except (OSError, DecodeError):
         return False
-    return isinstance(schema, int) and schema > store.SCHEMA
+    schema = plain.get("schema") if isinstance(plain, dict) else None
+    return isinstance(schema, int) and schema != manifests.SCHEMA
 
 
 def _rebuild(root: Path) -> None:
@@ -99,10 +102,10 @@ def _rebuild(root: Path) -> None:
     made = rebuilt(root)
     if path.exists():
         store.set_aside(path)
-    store.write_manifest(root, made)
+    manifests.write(root, made)
 
 
-def rebuilt(root: Path) -> dict[str, Any]:
+def rebuilt(root: Path) -> Manifest:
     """The manifest of ``root`` as its units tell it; where they differ, as most of them do.
 
     Lost are the experiment's name, the order of tasks and strategies, and with which packages on
@@ -116,7 +119,10 @@ def rebuilt(root: Path) -> dict[str, Any]:
         raise StoreError(
             f"{root}: no sound unit says what it was run with; the manifest is lost for good"
         )
-    shared = {key: _most(about["experiment"].get(key) for about in said) for key in FIXED}
+    shared = {
+        key: _most(about["experiment"].get(key) for about in said)
+        for key in Rules.__struct_fields__
+    }
     labels, tasks = ({about[key] for about in said} for key in ("label", "task"))
     specs = [
         {"label": label}
@@ -128,18 +134,19 @@ def rebuilt(root: Path) -> dict[str, Any]:
     plain = {"name": root.resolve().name, "tasks": sorted(tasks), "strategies": specs, **shared}
     plain["seeds"] = max(about["seeds"][1] for about in said) + 1
     try:
-        made = manifests.new(experiments.from_manifest(plain))
-    except NasarenaError as error:
+        experiment = decoding.convert(plain, Experiment)
+        experiment.check()
+        made = manifests.new(experiment)
+    except (NasarenaError, DecodeError) as error:
         raise StoreError(f"{root}: the manifest cannot be made anew: {error}") from error
     for task in sorted(tasks):
         was = _most(about["data"] for about in said if about["task"] == task)
-        if was != made["tasks"][task]["hash"]:
+        if was != made.tasks[task].hash:
             raise StoreError(
                 f"{root}: the manifest cannot be made anew: the units on {task} were run on a "
-                f"table with hash {was}, here it has {made['tasks'][task]['hash']}"
+                f"table with hash {was}, here it has {made.tasks[task].hash}"
             )
-    now = datetime.now(UTC).isoformat(timespec="seconds")
-    return {**made, "recovered": f"{now}, from {len(said)} units"}
+    return replace(made, recovered=f"{manifests.now()}, from {len(said)} units")
 
 
 def _most(values: Any) -> Any:
@@ -158,13 +165,12 @@ def _sound(root: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 # Units.
 
 
-def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
+def _strangers(root: Path, manifest: Manifest) -> Iterator[Finding]:
     """Files under ``runs`` that nothing reads."""
-    experiment = said["experiment"]
-    labels = [spec["label"] for spec in experiment["strategies"]]
+    tasks, labels = manifest.experiment.tasks, manifest.specs
     known = {
         path
-        for task in experiment["tasks"]
+        for task in tasks
         for label in labels
         for path in store.all_unit_files(root, task, label).values()
     }
@@ -178,14 +184,14 @@ def _strangers(root: Path, said: dict[str, Any]) -> Iterator[Finding]:
         if unit is None or path != store.unit_path(root, unit):
             yield Finding(path, "it is no unit of this experiment", "move it elsewhere", None)
             continue
-        if problem := store.misfit(said, unit, about):
+        if problem := store.misfit(manifest, unit, about):
             yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
             continue
-        if unit.task in experiment["tasks"] and unit.label in labels:
+        if unit.task in tasks and unit.label in labels:
             problem = "another file holds the same seeds"
             yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
             continue
-        what = "task" if unit.task not in experiment["tasks"] else "strategy"
+        what = "task" if unit.task not in tasks else "strategy"
         problem = f"the manifest does not name its {what}"
         yield Finding(path, problem, "add it to the manifest", partial(_join, root, about))
 
@@ -206,19 +212,20 @@ def _unit(about: dict[str, Any]) -> Unit | None:
 
 def _join(root: Path, about: dict[str, Any]) -> None:
     """Add a unit's task and strategy to the manifest, as the run that made it would have."""
-    there = store.manifest(root)
-    spec = {"name": about["strategy"], "label": about["label"], "settings": about["settings"]}
-    plain = {**there["experiment"], "tasks": [about["task"]], "strategies": [spec]}
-    manifests.open_folder(root, experiments.from_manifest(plain))
+    there = manifests.read(root)
+    spec = StrategySpec(about["strategy"], about["label"], about["settings"])
+    experiment = replace(there.experiment, tasks=(about["task"],), strategies=(spec,))
+    experiment.check()
+    manifests.open_folder(root, experiment)
 
 
-def _units(root: Path, said: dict[str, Any], task: str, label: str) -> Iterator[Finding]:
+def _units(root: Path, manifest: Manifest, task: str, label: str) -> Iterator[Finding]:
     files = store.all_unit_files(root, task, label)
     for block in compaction.superseded(files):
         problem = "left over by a compaction that was killed"
         mend = partial(compaction.finish, root, task, label)
         yield Finding(files[block], problem, "remove it", mend)
-    unsound = upkeep.unsound(root, said, task, label)
+    unsound = upkeep.unsound(root, manifest, task, label)
     for path, problem in unsound:
         yield Finding(path, problem, "set it aside", partial(store.set_aside, path))
     done: set[int] = set()
@@ -248,11 +255,10 @@ def missing(root: Path) -> int:
     Raises:
         StoreError: if its manifest cannot be read.
     """
-    experiment = store.manifest(root)["experiment"]
-    lacking = 0
-    for task in experiment["tasks"]:
-        for spec in experiment["strategies"]:
-            blocks = store.unit_files(root, task, spec["label"])
-            have = {seed for first, last in blocks for seed in range(first, last + 1)}
-            lacking += len(set(range(experiment["seeds"])) - have)
-    return lacking
+    experiment = manifests.read(root).experiment
+    return sum(
+        last - first + 1
+        for task in experiment.tasks
+        for spec in experiment.strategies
+        for first, last in gaps(store.unit_files(root, task, spec.label), experiment.seeds)
+    )

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from tempfile import TemporaryDirectory
-from typing import Any
 from uuid import uuid4
 
 from .._base.errors import StoreError
 from ..experiment.experiment import Experiment
-from . import manifest, store, unit_file
+from . import manifest as manifests
+from . import store, unit_file
+from .manifest import Manifest
 from .store import Unit
 
 _WHOLE = {"abfs", "abfss", "adl", "az", "gcs", "gs", "memory", "oci", "r2", "s3", "s3a"}
@@ -137,20 +137,15 @@ class Mirror:
         """Copy a unit's file from ``root``."""
         self.put(unit, store.unit_path(root, unit).read_bytes())
 
-    def manifest(self) -> dict[str, Any] | None:
+    def manifest(self) -> Manifest | None:
         """The manifest that lies there; None if there is none.
 
         Raises:
             StoreError: if it is damaged or newer.
         """
-        if not self.exists("manifest.json"):
+        if not self.exists(manifests.NAME):
             return None
-        with TemporaryDirectory() as folder:
-            (Path(folder) / "manifest.json").write_bytes(self.read("manifest.json"))
-            try:
-                return store.manifest(folder)
-            except StoreError as error:
-                raise StoreError(str(error).replace(folder, self.url)) from None
+        return manifests.parse(self.read(manifests.NAME), f"{self.url}/{manifests.NAME}")
 
     def units(self, task: str, label: str) -> list[Unit]:
         """The finished units of a task and strategy that lie there, by their names."""
@@ -185,11 +180,11 @@ def join(mirror: Mirror, root: Path, experiment: Experiment) -> int:
         StoreError: if another experiment's results lie there, or one side cannot be written.
     """
     there = mirror.manifest()
-    joined = manifest.new(experiment) if there is None else None
+    joined = manifests.new(experiment)
     if there is not None:
-        joined = manifest.joined(mirror.url, there, manifest.new(experiment))
+        joined = manifests.joined(mirror.url, there, joined)
     if joined != there:
-        mirror.write("manifest.json", _text(joined))
+        mirror.write(manifests.NAME, manifests.text(joined).encode())
     fetched = 0
     for task in experiment.tasks:
         for spec in experiment.strategies:
@@ -217,10 +212,6 @@ def fetch(mirror: Mirror, root: Path, units: list[Unit]) -> list[Unit]:
     return [unit for unit, well in zip(units, sound, strict=True) if not well]
 
 
-def _text(written: Any) -> bytes:
-    return store.manifest_json(written).encode()
-
-
 def pull(url: str, root: Path) -> tuple[int, list[Unit]]:
     """Copy all that lies at ``url`` into the results folder ``root``: how many units, which not.
 
@@ -230,18 +221,18 @@ def pull(url: str, root: Path) -> tuple[int, list[Unit]]:
     mirror = Mirror(url)
     there = mirror.manifest()
     if there is None:
-        raise StoreError(f"{url} holds no results: it has no manifest.json")
-    if (root / "manifest.json").exists():
-        store.write_manifest(root, manifest.joined(root, store.manifest(root), there))
+        raise StoreError(f"{url} holds no results: it has no {manifests.NAME}")
+    if (root / manifests.NAME).exists():
+        manifests.write(root, manifests.joined(root, manifests.read(root), there))
     elif root.exists() and (not root.is_dir() or any(root.iterdir())):
         raise StoreError(f"{root} exists and is not a results folder; choose another")
     else:
-        store.write_manifest(root, there)
+        manifests.write(root, there)
     units = [
         unit
-        for task in there["experiment"]["tasks"]
-        for spec in there["experiment"]["strategies"]
-        for unit in mirror.units(task, spec["label"])
+        for task in there.experiment.tasks
+        for spec in there.experiment.strategies
+        for unit in mirror.units(task, spec.label)
         if not store.unit_path(root, unit).exists()
     ]
     damaged = fetch(mirror, root, units)

@@ -1,7 +1,7 @@
 """A results folder in one small Parquet file, to be committed as a baseline.
 
 The file holds every column of the record but the thinking time, which is measured, and the start
-times; both are read back as NaN. The manifest is kept in the file's metadata. `store.manifest` and
+times; both are read back as NaN. The manifest is kept in the file's metadata. `manifest.read` and
 `store.read` take such a file wherever they take a results folder.
 """
 
@@ -34,11 +34,12 @@ def pack(root: str | os.PathLike[str], file: Path, *, force: bool = False) -> Pa
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    from . import manifest as manifests
     from . import store
 
     if file.exists() and not force:
         raise StoreError(f"{file} is there already; --force replaces it")
-    manifest = store.manifest(root)
+    manifest = manifests.read(root)
     frame = store.read(root)
     if frame.empty:
         raise StoreError(f"{root} holds no finished run to pack")
@@ -47,7 +48,7 @@ def pack(root: str | os.PathLike[str], file: Path, *, force: bool = False) -> Pa
         for name in frame.columns
         if name not in LEFT_OUT
     }
-    table = pa.table(columns).replace_schema_metadata({_KEY: store.manifest_json(manifest)})
+    table = pa.table(columns).replace_schema_metadata({_KEY: manifests.text(manifest)})
     # Few values come twice in a small file: streams of bytes take less than a dictionary.
     floats = [field.name for field in table.schema if pa.types.is_floating(field.type)]
     store.write_atomically(

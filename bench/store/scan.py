@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .._base.errors import StoreError
+from . import manifest as manifests
 from . import store, unit_file
 from .unit_index import Part as Part
 from .unit_index import UnitIndex
@@ -33,10 +34,10 @@ def units(root: str | os.PathLike[str]) -> list[Part]:
         StoreError: if ``root`` is no results folder, a unit's footer is damaged, a file does not
             belong where it lies, or two hold the same seeds.
     """
-    experiment = store.manifest(root)["experiment"]
+    manifest = manifests.read(root)
     index = UnitIndex(root)
-    labels = [spec["label"] for spec in experiment["strategies"]]
-    found = [p for task in experiment["tasks"] for x in labels for p in index.parts(task, x)]
+    tasks, labels = manifest.experiment.tasks, manifest.specs
+    found = [part for task in tasks for label in labels for part in index.parts(task, label)]
     index.save()
     return found
 
@@ -73,7 +74,7 @@ def dataset(
     import pyarrow.dataset as ds
     from pyarrow import fs
 
-    experiment = store.manifest(root)["experiment"]
+    manifest = manifests.read(root)
     keep_tasks, keep_labels = _wanted(tasks), _wanted(strategies)
     index = UnitIndex(root)
     options = ds.ParquetFragmentScanOptions(page_checksum_verification=True)
@@ -81,8 +82,8 @@ def dataset(
     system = fs.LocalFileSystem()
     fragments: list[Any] = []
     schemas: dict[str, Any] = {}
-    for task in filter(keep_tasks, experiment["tasks"]):
-        for label in filter(keep_labels, (s["label"] for s in experiment["strategies"])):
+    for task in filter(keep_tasks, manifest.experiment.tasks):
+        for label in filter(keep_labels, manifest.specs):
             here = (ds.field("task") == task) & (ds.field("strategy") == label)
             for (first, last), path in store.apart(Path(root), task, label).items():
                 list(index.parts_of(store.Unit(task, label, first, last), path))  # its footer holds

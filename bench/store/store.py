@@ -14,10 +14,9 @@ a checksum, each unit's file a seal (see unit_file).
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -32,7 +31,9 @@ from .._base.atomic import write_atomically as write_atomically
 from .._base.atomic import write_bytes as write_bytes
 from .._base.atomic import write_text as write_text
 from .._base.errors import StoreError
+from . import manifest as manifests
 from . import packed, unit_file
+from .manifest import Manifest
 from .unit_file import Unit as Unit
 from .unit_file import damage as damage
 from .unit_file import misfit as misfit
@@ -41,8 +42,6 @@ if TYPE_CHECKING:
     import pandas as pd
     import pyarrow as pa
 
-SCHEMA = 1
-CHECKSUM = "checksum"
 BLOCK = re.compile(r"(0|[1-9]\d*)-(0|[1-9]\d*)\.parquet")
 
 
@@ -97,78 +96,12 @@ def _stays_inside(root: Path, path: Path) -> None:
         )
 
 
-# The manifest.
-
-
-def manifest_json(manifest: dict[str, Any]) -> str:
-    """A manifest as it is written: with its checksum."""
-    said = {**manifest, CHECKSUM: _checksum(manifest)}
-    return json.dumps(said, indent=1, ensure_ascii=False) + "\n"
-
-
-def _checksum(manifest: dict[str, Any]) -> str:
-    """A digest of everything else in the manifest, however it is laid out."""
-    rest = {key: value for key, value in manifest.items() if key != CHECKSUM}
-    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()
-
-
-def write_manifest(root: Path, manifest: dict[str, Any]) -> None:
-    """Write or replace the manifest of a results folder."""
-    text = manifest_json(manifest)
-    write_text(root / "manifest.json", text)
-
-
 def write_error(root: Path, unit: Unit, text: str) -> Path:
     """Keep a failed unit's traceback; returns where."""
     path = error_path(root, unit)
     _stays_inside(root, path)
     write_text(path, text)
     return path
-
-
-def manifest(root: str | os.PathLike[str]) -> dict[str, Any]:
-    """The manifest of a results folder, or of the file that one was packed into.
-
-    Raises:
-        StoreError: if ``root`` is no results folder, or its manifest is damaged or newer.
-    """
-    path = Path(root) / "manifest.json"
-    try:
-        if Path(root).is_file():
-            path = Path(root)
-            found: Any = json.loads(packed.manifest_text(path))
-        else:
-            found = json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StoreError(f"{root} is not a results folder: it has no manifest.json") from None
-    except (OSError, ValueError, RecursionError) as error:
-        raise StoreError(f"{path} cannot be read: {error}") from error
-    if not isinstance(found, dict) or "schema" not in found:
-        raise StoreError(f"{path} is not a manifest of nasarena")
-    if found["schema"] != SCHEMA:
-        raise StoreError(f"{path} has schema {found['schema']}, this version reads {SCHEMA}")
-    if found.pop(CHECKSUM, None) not in (None, _checksum(found)):
-        raise StoreError(
-            f"{path} is not what was written (its checksum differs); "
-            "nasarena doctor says what can be done"
-        )
-    if not _names_units(found.get("experiment")):
-        raise StoreError(f"{path} is damaged: it does not name the tasks and strategies there are")
-    return found
-
-
-def _names_units(experiment: Any) -> bool:
-    """Whether a manifest's experiment has what the readers of a store look at."""
-    if not isinstance(experiment, dict):
-        return False
-    tasks, specs = experiment.get("tasks"), experiment.get("strategies")
-    if not isinstance(tasks, list) or not isinstance(specs, list):
-        return False
-    labels = [spec.get("label") if isinstance(spec, dict) else None for spec in specs]
-    names = [*tasks, *labels]
-    return all(type(name) is str for name in names) and all(
-        len(set(some)) == len(some) for some in (tasks, labels)
-    )
 
 
 # The record.
@@ -197,6 +130,20 @@ def block_of(name: str) -> tuple[int, int] | None:
     """First and last seed of the unit in a file of this name; None if it is no unit's."""
     match = BLOCK.fullmatch(name)
     return (int(match[1]), int(match[2])) if match else None
+
+
+def gaps(blocks: Iterable[tuple[int, int]], seeds: int) -> Iterator[tuple[int, int]]:
+    """First and last of each stretch of seeds from 0 to ``seeds - 1`` that no block holds.
+
+    It takes no more memory than the blocks do, however many seeds there are said to be.
+    """
+    begin = 0
+    for first, last in sorted(blocks):
+        if begin < min(first, seeds):
+            yield begin, min(first, seeds) - 1
+        begin = max(begin, last + 1)
+    if begin < seeds:
+        yield begin, seeds - 1
 
 
 def unit_files(root: Path, task: str, label: str) -> dict[tuple[int, int], Path]:
@@ -247,8 +194,8 @@ def fingerprints(root: str | os.PathLike[str]) -> dict[Unit, str]:
     return {part.unit: part.fingerprint for part in scan.units(root)}
 
 
-def _check_place(said: dict[str, Any], unit: Unit, about: dict[str, Any], path: Path) -> None:
-    if problem := misfit(said, unit, about):
+def _check_place(manifest: Manifest, unit: Unit, about: dict[str, Any], path: Path) -> None:
+    if problem := misfit(manifest, unit, about):
         raise unit_file.damaged(path, ValueError(problem))
 
 
@@ -324,10 +271,8 @@ def read(
     import pyarrow as pa
 
     root = Path(root)
-    said = manifest(root)
-    experiment = said["experiment"]
-    all_tasks: list[str] = experiment["tasks"]
-    labels: list[str] = [s["label"] for s in experiment["strategies"]]
+    manifest = manifests.read(root)
+    all_tasks, labels = list(manifest.experiment.tasks), list(manifest.specs)
     wanted = None if columns is None else [c for c in columns if c not in ("task", "strategy")]
     keep_tasks = set(all_tasks if tasks is None else tasks)
     keep_labels = set(labels if strategies is None else strategies)
@@ -340,7 +285,7 @@ def read(
                 found = apart(root, task, label)
                 files += [(t, s, Unit(task, label, *block), p) for block, p in found.items()]
     with ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1)) as pool:
-        parts = list(pool.map(lambda file: _read_placed(said, file[2], file[3], wanted), files))
+        parts = list(pool.map(lambda file: _read_placed(manifest, file[2], file[3], wanted), files))
     rows = [len(part) for part in parts]
     codes = {
         "task": pd.Categorical.from_codes(
@@ -360,13 +305,13 @@ def read(
 
 
 def _read_placed(
-    said: dict[str, Any], unit: Unit, path: Path, columns: Sequence[str] | None
+    manifest: Manifest, unit: Unit, path: Path, columns: Sequence[str] | None
 ) -> pa.Table:
     """A unit's record, if it belongs where it lies."""
     from ..core.record import about
 
     table = read_unit(path, columns)
-    _check_place(said, unit, about(table), path)
+    _check_place(manifest, unit, about(table), path)
     return table
 
 

@@ -14,12 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spaces import bounds
+from .._base import decoding
 from .._base.atomic import write_bytes
 from .._base.errors import StoreError
 from . import seal
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from .manifest import Manifest
 
 _COLUMNS = {
     **dict.fromkeys(("seed", "step", "network", "epochs", "replica"), "integer"),
@@ -313,7 +316,7 @@ def damaged(path: Path, error: Exception) -> StoreError:
     )
 
 
-def misfit(manifest: dict[str, Any], unit: Unit, said: dict[str, Any]) -> str | None:
+def misfit(manifest: Manifest, unit: Unit, said: dict[str, Any]) -> str | None:
     """Why a file does not belong where it lies, in words; None if it does.
 
     ``said`` is what the file says of itself: it is compared with the place it lies at, and with
@@ -326,15 +329,16 @@ def misfit(manifest: dict[str, Any], unit: Unit, said: dict[str, Any]) -> str | 
     first, last = said.get("seeds", (unit.first, unit.last))
     if (first, last) != (unit.first, unit.last):
         return f"it holds the seeds {first}-{last}"
-    specs = {spec["label"]: spec for spec in manifest["experiment"]["strategies"]}
-    spec = specs.get(unit.label, {})
-    wanted = {"strategy": spec.get("name"), "settings": spec.get("settings")}
-    wanted["data"] = manifest.get("tasks", {}).get(unit.task, {}).get("hash")
+    spec, facts = manifest.specs.get(unit.label), manifest.tasks.get(unit.task)
+    wanted: dict[str, Any] = {"data": facts.hash} if facts else {}
+    if spec is not None:
+        wanted |= {"strategy": spec.name, "settings": spec.settings}
     for key, value in wanted.items():
-        if value is not None and (came := said.get(key, value)) != value:
+        if (came := said.get(key, value)) != value:
             return f"it was run with {key} {came}, the manifest says {value}"
+    rules = decoding.plain(manifest.experiment.rules)
     for key, came in said.get("experiment", {}).items():
-        value = manifest["experiment"].get(key, came)
+        value = rules.get(key, came)
         if came != value:
             return f"it was run with {key} {came}, the manifest says {value}"
     return None

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from .._base.errors import StoreError
+from . import manifest as manifests
 from . import store, unit_file
 from .store import Unit
 
@@ -50,7 +51,7 @@ class UnitIndex:
 
     def __init__(self, root: str | os.PathLike[str]) -> None:
         self.root = Path(root)
-        self._manifest = store.manifest(root)
+        self._manifest = manifests.read(root)
         self._known: dict[str, list[Any]] = _load(self.root / NAME)
         self._met: dict[str, list[Any]] = {}
         self._changed = False

@@ -5,11 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from .._base import locks
 from .._base.errors import StoreError
+from . import manifest as manifests
 from . import store, unit_file
+from .manifest import Manifest
 from .store import Unit
 
 
@@ -20,7 +22,7 @@ class Unsound(NamedTuple):
     problem: str
 
 
-def unsound(root: Path, manifest: dict[str, Any], task: str, label: str) -> list[Unsound]:
+def unsound(root: Path, manifest: Manifest, task: str, label: str) -> list[Unsound]:
     """The files of a task and strategy that are damaged, misplaced, or hold seeds twice.
 
     Of two files that hold the same seed the one with more seeds is kept.
@@ -43,7 +45,7 @@ def unsound(root: Path, manifest: dict[str, Any], task: str, label: str) -> list
     return found
 
 
-def problem_of(manifest: dict[str, Any], unit: Unit, path: Path) -> str | None:
+def problem_of(manifest: Manifest, unit: Unit, path: Path) -> str | None:
     """Why a unit's file cannot be used: it is damaged, or belongs elsewhere. Reads all of it."""
     if problem := store.damage(path):
         return problem
@@ -62,7 +64,7 @@ def set_aside_unsound(
         StoreError: if the folder cannot be written, or a file cannot be read now but may be
             sound: out of file handles or memory, say.
     """
-    manifest = store.manifest(root)
+    manifest = manifests.read(root)
     with ThreadPoolExecutor(max_workers=4) as pool:  # hashing and reading let go of the GIL
         found = [
             one

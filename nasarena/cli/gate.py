@@ -140,9 +140,9 @@ def _in_blocks(
     words: dict[str, Any],
 ) -> tuple[Any, list[Any]]:
     from ..bench.execute import rerun
-    from ..bench.store import store
+    from ..bench.store import manifest as manifests
 
-    seeds = store.manifest(baseline)["experiment"]["seeds"]
+    seeds = manifests.read(baseline).experiment.seeds
     looks = reports.looks(seeds, block or max(1, -(-seeds // 4)))
     look = partial(reports.compare, baseline, current, **words, looks=looks)
     outcome, failed = rerun.fill_in_blocks(current, baseline, looks, look, processes)

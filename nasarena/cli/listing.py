@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from ..bench._base.errors import NasarenaError
 from .options import JsonOption, print_json
+
+if TYPE_CHECKING:
+    from ..bench.core.task_facts import ColumnFacts
 
 
 class What(StrEnum):
@@ -65,41 +68,38 @@ def describe(
 
     Example: nasarena describe nasbench201/cifar10 --json
     """
+    from ..bench._base import decoding
     from ..bench.core.contracts import facts_of
     from ..bench.experiment import registry
     from .progress import table
 
     found = registry.task(task)
-    facts = {"task": found.id, **facts_of(found)}
-    facts["decisions"] = {d.name: list(d.choices) for d in found.space.decisions}
-    facts["simplest"] = found.space.describe(found.space.simplest())
+    facts = facts_of(found)
+    decisions = {d.name: list(d.choices) for d in found.space.decisions}
+    simplest = found.space.describe(found.space.simplest())
     if as_json:
-        print_json(facts)
+        more = {"decisions": decisions, "simplest": simplest}
+        print_json({"task": found.id, **decoding.plain(facts), **more})
         return
-    optimum = {
-        name: f"{-value if facts[name]['maximize'] else value:.6g} {facts[name]['unit']}".strip()
-        for name, value in facts["optimum"].items()
-        if value is not None
-    }
+    optimum = {name: facts.best(name) for name in ("validation", "test")}
     shown = {
         "task": found.id,
-        "architectures": f"{facts['architectures']:,} ({facts['unique']:,} unique)",
-        "validation": _column(facts["validation"]),
-        "test": _column(facts["test"]),
-        "cost": _column(facts["cost"]),
-        "epochs": ", ".join(map(str, facts["epochs"])),
-        "training seeds": "not known" if facts["replicas"] is None else str(facts["replicas"]),
-        **{f"best seed-averaged {name}": value for name, value in optimum.items()},
-        "simplest": facts["simplest"],
-        **{f"decision {name}": ", ".join(c) for name, c in facts["decisions"].items()},
-        "table hash": facts["hash"],
-        "source": facts["citation"],
+        "architectures": f"{facts.architectures:,} ({facts.unique:,} unique)",
+        "validation": _column(facts.validation),
+        "test": _column(facts.test),
+        "cost": _column(facts.cost),
+        "epochs": ", ".join(map(str, facts.epochs)),
+        "training seeds": "not known" if facts.replicas is None else str(facts.replicas),
+        **{f"best seed-averaged {name}": value for name, value in optimum.items() if value},
+        "simplest": simplest,
+        **{f"decision {name}": ", ".join(c) for name, c in decisions.items()},
+        "table hash": facts.hash,
+        "source": facts.citation,
     }
     table([{"": key, " ": value} for key, value in shown.items()])
 
 
-def _column(column: dict[str, Any] | None) -> str:
+def _column(column: ColumnFacts | None) -> str:
     if column is None:
         return "not in this table"
-    unit = f" in {column['unit']}" if column["unit"] else ""
-    return f"{column['label']}{unit}"
+    return f"{column.label} in {column.unit}" if column.unit else column.label

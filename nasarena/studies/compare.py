@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec.structs import replace
 
 from ..bench._base import locks
 from ..bench._base.errors import ExperimentError, NasarenaError, StoreError
@@ -19,7 +21,7 @@ from ..bench.experiment import experiment as experiments
 from ..bench.experiment import registry
 from ..bench.experiment.experiment import Experiment, StrategySpec
 from ..bench.experiment.identity import identity
-from ..bench.store import store
+from ..bench.store import manifest as manifests
 from ..bench.store.manifest import check_free, open_folder
 from ..bench.store.store import Unit
 
@@ -154,11 +156,11 @@ def _open(root: Path, experiment: Experiment) -> None:
     """Make the folder ready; not if it holds runs of the strategy as it was before a change."""
     mine = experiment.strategies[0]
     key = identity(registry.task(experiment.tasks[0]), mine, experiment).key
-    if (root / "manifest.json").exists() and store.manifest(root).get("compared") != key:
+    if (root / manifests.NAME).exists() and manifests.read(root).compared != key:
         raise StoreError(
             f"{root} holds other runs, or those of {mine.label!r} with other code or settings; "
             "choose another --out"
         )
     manifest = open_folder(root, experiment)
-    if "compared" not in manifest:
-        store.write_manifest(root, {**manifest, "compared": key})
+    if manifest.compared is None:
+        manifests.write(root, replace(manifest, compared=key))

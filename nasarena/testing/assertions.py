@@ -130,9 +130,9 @@ def _run_apart(folder: Path, like: Path) -> None:
 
 
 def _run_again(folder: str, like: str) -> None:
-    from ..bench.store import store
+    from ..bench.store import manifest as manifests
 
-    experiment = experiments.from_manifest(store.manifest(like)["experiment"])
+    experiment = manifests.experiment(like)
     outcomes = execute(Path(folder), experiment, processes=1)
     if any(done.error for done in outcomes):
         raise SystemExit(next(done.error for done in outcomes if done.error))

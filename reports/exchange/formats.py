@@ -14,7 +14,6 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -22,7 +21,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...bench._base.errors import StoreError, UnknownName
+from ...bench.core.runner import Budget
+from ...bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
+from ...bench.experiment.experiment import Experiment, StrategySpec
+from ...bench.store import manifest as manifests
 from ...bench.store import store
+from ...bench.store.manifest import Manifest
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -71,7 +75,7 @@ class Runs(NamedTuple):
     """
 
     frame: pd.DataFrame
-    manifest: dict[str, Any] | None = None
+    manifest: Manifest | None = None
     optimum: float | None = None
 
 
@@ -107,7 +111,7 @@ def import_results(
         ) from error
     for unit, table in units:
         store.write_unit(root, unit, table)
-    store.write_manifest(root, manifest)
+    manifests.write(root, manifest)
     return root
 
 
@@ -137,7 +141,7 @@ def export_results(
     if frame.empty:
         raise StoreError(f"{results} holds no finished run to export")
     frame = frame.astype({"task": str, "strategy": str})
-    _module(kind).write(Runs(frame, store.manifest(results)), out, options or Options())
+    _module(kind).write(Runs(frame, manifests.read(results)), out, options or Options())
     return out
 
 
@@ -235,73 +239,57 @@ def _units(frame: pd.DataFrame) -> Iterator[tuple[store.Unit, pa.Table]]:
 
 def _manifest(
     source: str, frame: pd.DataFrame, optimum: float | None, options: Options
-) -> dict[str, Any]:
+) -> Manifest:
     """A manifest that says what is known, and where the rest came from."""
     from importlib.metadata import version
 
     unknown = sorted(set(options.optimum) - set(frame["task"]))
     if unknown:
         raise UnknownName("task", unknown[0], frame["task"].unique())
-    tasks = list(dict.fromkeys(frame["task"]))
-    labels = list(dict.fromkeys(frame["strategy"]))
-    return {
-        "schema": store.SCHEMA,
-        "name": f"imported from {source}",
-        "experiment": {
-            "name": "imported",
-            "tasks": tasks,
-            "strategies": [{"name": x, "label": x, "settings": {}} for x in labels],
-            "seeds": int(frame["seed"].max()) + 1,
-            "budget": {"queries": int(frame["step"].max()), "epochs": None, "seconds": None},
-            "workers": 1,
-            "noise": "as imported",
-            "duplicates": "as imported",
-            "seed": 0,
-        },
-        "tasks": {
+    experiment = Experiment(
+        name="imported",
+        tasks=tuple(dict.fromkeys(frame["task"])),
+        strategies=tuple(StrategySpec(x, x) for x in dict.fromkeys(frame["strategy"])),
+        seeds=int(frame["seed"].max()) + 1,
+        budget=Budget(queries=int(frame["step"].max())),
+        noise="as imported",
+        duplicates="as imported",
+    )
+    return Manifest(
+        name=f"imported from {source}",
+        experiment=experiment,
+        tasks={
             task: _facts(source, own, options.optimum.get(task, optimum))
             for task, own in groups(frame, "task")
         },
-        "packages": {"nasarena": version("nasarena")},
-        "python": "unknown",
-        "machine": {"system": "unknown", "processor": "unknown", "cores": 0},
-        "git": None,
-        "created": datetime.now(UTC).isoformat(timespec="seconds"),
-    }
+        packages={"nasarena": version("nasarena")},
+    )
 
 
-def _facts(source: str, frame: pd.DataFrame, optimum: float | None) -> dict[str, Any]:
+def _facts(source: str, frame: pd.DataFrame, optimum: float | None) -> TaskFacts:
     """What there is to say of a task that is known by its results only."""
-    column = {"label": "loss", "unit": "", "maximize": False}
+    column = ColumnFacts("loss")
     test = bool(frame["test"].notna().any())
     timed = not np.array_equal(frame["finish"], frame["step"])
-    best = {
-        "validation": float(frame["validation"].min()) if optimum is None else optimum,
-        "test": float(frame["test"].min()) if test else None,
-    }
     networks = int(frame["network"].nunique())
     digest = hashlib.sha256(np.ascontiguousarray(frame["loss"].to_numpy(float)).tobytes())
-    return {
-        "optimum": best,
-        "reference": "given with the results"
-        if optimum is not None
-        else "the best that any run saw",
-        "validation": column,
-        "test": column if test else None,
-        "cost": {
-            "label": "time" if timed else "queries",
-            "unit": "s" if timed else "",
-            "maximize": False,
-        },
-        "objectives": {"validation": column},
-        "architectures": networks,
-        "unique": networks,
-        "rows": networks,
-        "replicas": 1,
-        "epochs": sorted(int(epochs) for epochs in frame["epochs"].unique()),
-        "hash": digest.hexdigest()[:16],
-        "citation": f"imported from {source}",
-    }
+    return TaskFacts(
+        hash=digest.hexdigest()[:16],
+        validation=column,
+        test=column if test else None,
+        cost=ColumnFacts("time", "s") if timed else ColumnFacts("queries"),
+        epochs=tuple(sorted(int(epochs) for epochs in frame["epochs"].unique())),
+        architectures=networks,
+        unique=networks,
+        rows=networks,
+        optimum=PerMetric(
+            validation=float(frame["validation"].min()) if optimum is None else float(optimum),
+            test=float(frame["test"].min()) if test else None,
+        ),
+        reference="the best that any run saw" if optimum is None else "given with the results",
+        objectives={"validation": column},
+        citation=f"imported from {source}",
+    )
 
 
 # What several formats need.
@@ -352,8 +340,9 @@ def incumbent_regret(runs: Runs) -> pd.Series[float]:
         loss = own["loss"].to_numpy(float)[None]
         chosen = incumbents(loss, own["epochs"].to_numpy()[None])
         truth = incumbent_values(own["validation"].to_numpy(float)[None], chosen)
-        best = runs.manifest["tasks"][task]["optimum"]["validation"]
-        parts.append(pd.Series(regret(truth, best)[0], index=own.index))
+        best = runs.manifest.tasks[task].optimum.validation
+        regrets = regret(truth, np.nan if best is None else best)
+        parts.append(pd.Series(regrets[0], index=own.index))
     return pd.concat(parts)
 
 

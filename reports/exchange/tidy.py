@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from ...bench._base.errors import StoreError
+from ...bench.store import manifest as manifests
 from ...bench.store import store
+from ...bench.store.manifest import Manifest
 from .formats import Options, Runs
 
 if TYPE_CHECKING:
@@ -36,23 +37,17 @@ def read(source: str, options: Options) -> Runs:
     own = {"task", "strategy", "seed", "step", "arch", "network", "epochs", "replica", "config"}
     numbers = {"validation", "test", "start", "finish", "charged", "thinking"}
     keep = [name for name in frame if name in own | numbers or str(name).startswith("loss")]
-    if not _fits(manifest, frame):
+    if manifest is not None and not _fits(manifest, frame):
         manifest = None
     return Runs(frame[keep], manifest)
 
 
-def _fits(manifest: Any, frame: pd.DataFrame) -> bool:
-    """Whether it is a manifest, of these tasks and strategies."""
-    try:
-        experiment = manifest["experiment"]
-        labels = {spec["label"] for spec in experiment["strategies"]}
-        return (
-            manifest["schema"] == store.SCHEMA
-            and set(frame["task"]) <= set(manifest["tasks"]) & set(experiment["tasks"])
-            and set(frame["strategy"]) <= labels
-        )
-    except (KeyError, TypeError):
-        return False
+def _fits(manifest: Manifest, frame: pd.DataFrame) -> bool:
+    """Whether it is the manifest of these tasks and strategies."""
+    return {"task", "strategy"} <= set(frame) and (
+        set(frame["task"]) <= set(manifest.experiment.tasks)
+        and set(frame["strategy"]) <= set(manifest.specs)
+    )
 
 
 def write(runs: Runs, out: str, options: Options) -> None:
@@ -66,36 +61,39 @@ def write(runs: Runs, out: str, options: Options) -> None:
     frame = runs.frame.copy()
     frame["arch"] = [" ".join(map(str, arch)) for arch in frame["arch"]]
     store.write_atomically(path, lambda temporary: frame.to_csv(temporary, index=False))
-    text = json.dumps(runs.manifest, indent=1, ensure_ascii=False)
-    store.write_text(_beside(path), text + "\n")
+    assert runs.manifest is not None
+    store.write_text(_beside(path), manifests.text(runs.manifest))
 
 
 def _parquet(runs: Runs, path: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    assert runs.manifest is not None
     table = pa.Table.from_pandas(runs.frame, preserve_index=False)
-    about = {_KEY: json.dumps(runs.manifest).encode()}
+    about = {_KEY: manifests.text(runs.manifest).encode()}
     pq.write_table(table.replace_schema_metadata(about), path, compression="zstd")
 
 
-def load_table(source: str) -> tuple[pd.DataFrame, dict[str, Any] | None]:
+def load_table(source: str) -> tuple[pd.DataFrame, Manifest | None]:
     """The table and our manifest, if it has one.
 
     Raises:
-        StoreError: if it cannot be read.
+        StoreError: if it cannot be read, or its manifest is damaged.
     """
     path = Path(source)
     try:
         if path.suffix == ".parquet":
             table = store.read_parquet(path)
             text = (table.schema.metadata or {}).get(_KEY)
-            return table.to_pandas(ignore_metadata=True), json.loads(text) if text else None
+            found = manifests.parse(text, f"the manifest in {source}") if text else None
+            return table.to_pandas(ignore_metadata=True), found
         frame = store.read_csv(path)
         beside = _beside(path)
-        found = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() else None
-        return frame, found
-    except (OSError, ValueError, RecursionError) as error:
+        if not beside.is_file():
+            return frame, None
+        return frame, manifests.parse(beside.read_bytes(), str(beside))
+    except (OSError, ValueError) as error:
         raise StoreError(f"{source} cannot be read as a table: {error}") from error
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -12,6 +12,10 @@ from ..record.curves import Block
 from ..stats.anytime import average_ranks, ecdf, time_to_target
 from ..stats.bands import band
 from ..stats.regret import Floats
+
+if TYPE_CHECKING:
+    from ...bench.core.task_facts import TaskFacts
+    from ...bench.store.manifest import Manifest
 
 POINTS = 200
 """Points at which a curve over seconds is drawn; one over queries has one a query, up to this."""
@@ -58,7 +62,7 @@ class Charts:
     """
 
     blocks: Sequence[Block]
-    manifest: dict[str, Any]
+    manifest: Manifest
     labels: Sequence[str]
     references: Mapping[tuple[str, str], tuple[Floats, Floats]] = field(default_factory=dict)
     _made: dict[tuple[str, str, str], Chart] = field(default_factory=dict)
@@ -73,14 +77,13 @@ class Charts:
         """In the order of the blocks."""
         return list(self.of_task)
 
-    def facts(self, task: str) -> dict[str, Any]:
+    def facts(self, task: str) -> TaskFacts:
         """What the manifest says of a task."""
-        found: dict[str, Any] = self.manifest["tasks"][task]
-        return found
+        return self.manifest.tasks[task]
 
-    def metrics(self, task: str) -> list[str]:
+    def metrics(self, task: str) -> tuple[str, ...]:
         """ "validation", and "test" where the table has it."""
-        return ["validation", *(["test"] if self.facts(task)["test"] else [])]
+        return self.facts(task).metrics
 
     def regret(self, task: str, axis: str, metric: str) -> Chart:
         """Mean regret of each strategy over ``axis``, with bootstrap bands."""
@@ -98,15 +101,14 @@ class Charts:
             if known.any():
                 shown = (grid, found.center, found.low, found.high)
                 curves.append(Curve(block.strategy, *(each[known] for each in shown)))
-        column = facts[metric]
         return Chart(
             title=task,
             x_label=axis_label(axis, facts),
-            y_label=f"{metric} regret{_unit(column)}",
+            y_label=f"{metric} regret{facts.column(metric).in_brackets}",
             kind="regret",
             curves=tuple(curves),
-            optimum=best(facts, metric) if facts["optimum"][metric] is not None else "",
-            floor=(facts.get("noise") or {}).get(metric),
+            optimum=facts.best(metric),
+            floor=facts.noise.of(metric),
             reference=self._reference(task, metric, grid) if axis == "queries" else None,
         )
 
@@ -250,27 +252,14 @@ def _grid(blocks: Sequence[Block], axis: str) -> Floats:
     return np.geomspace(first, last, POINTS)
 
 
-def axis_label(axis: str, facts: dict[str, Any]) -> str:
+def axis_label(axis: str, facts: TaskFacts) -> str:
     """What stands at the axis, with its unit."""
     if axis == "finish":
-        cost = facts["cost"]
-        return f"simulated {str(cost['label']).split(' (')[0]}{_unit(cost)}"
+        return f"simulated {facts.cost.short}{facts.cost.in_brackets}"
     return {"thinking": "thinking time, real (s)"}.get(axis, axis)
 
 
-def _unit(column: dict[str, Any]) -> str:
-    return f" ({column['unit']})" if column["unit"] else ""
-
-
-def best(facts: dict[str, Any], name: str) -> str:
-    """A task's optimum in column ``name``, in the table's own direction and unit."""
-    column, optimum = facts[name], facts["optimum"][name]
-    shown = -optimum if column["maximize"] else optimum
-    value = f"{shown:.6g} {column['unit']}".strip()
-    return f"{value} ({facts['reference']})" if "reference" in facts else value
-
-
-def protocol(blocks: Sequence[Block], manifest: dict[str, Any]) -> str:
+def protocol(blocks: Sequence[Block], manifest: Manifest) -> str:
     """What the reader of a figure must know: runs, budget, noise, and what line and band are."""
     return f"mean and bootstrap 95 % interval over {runs(blocks)}, {budget(manifest)}"
 
@@ -282,16 +271,15 @@ def runs(blocks: Sequence[Block]) -> str:
     return f"{shown} run{'s' * (counts[-1] != 1)}"
 
 
-def budget(manifest: dict[str, Any]) -> str:
+def budget(manifest: Manifest) -> str:
     """The budget, the workers and what a query is answered with."""
-    experiment = manifest["experiment"]
-    limits = [f"{v:g} {k}" for k, v in experiment["budget"].items() if v is not None]
+    experiment = manifest.experiment
     noise = {"sampled": "one training seed a query", "mean": "seed-averaged answers"}
-    workers = experiment["workers"]
+    workers = experiment.workers
     return ", ".join(
         [
-            " or ".join(limits),
+            str(experiment.budget),
             *([f"{workers} workers"] if workers > 1 else []),
-            noise.get(experiment["noise"], str(experiment["noise"])),
+            noise.get(experiment.noise, experiment.noise),
         ]
     )

@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from .charts import Chart, Curve, best, protocol
+from .charts import Chart, Curve, protocol
 from .style import OTHERS, Style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["best", "chart_figure", "protocol"]
+__all__ = ["chart_figure", "protocol"]
 
 Looks = dict[str, dict[str, Any]]
 

@@ -11,7 +11,7 @@ import numpy as np
 from ..record.curves import Block
 from ..stats.aggregate import performance_profile, probability_of_improvement
 from ..stats.regret import Floats, last
-from .charts import Chart, Charts, Curve, best
+from .charts import Chart, Charts, Curve
 
 if TYPE_CHECKING:
     from ..stats.across_tasks import CriticalDifference
@@ -59,15 +59,14 @@ def _finals(charts: Charts, task: str, metric: str) -> Finals:
     facts = charts.facts(task)
     ends = {b.strategy: last(getattr(b, metric)) for b in charts.of_task[task]}
     labels = tuple(label for label in charts.labels if label in ends)
-    unit = facts[metric]["unit"]
     return Finals(
         title=task,
-        x_label=f"final {metric} regret{f' ({unit})' if unit else ''}",
+        x_label=f"final {metric} regret{facts.column(metric).in_brackets}",
         labels=labels,
         values=tuple(ends[label][~np.isnan(ends[label])] for label in labels),
         without=tuple(int(np.isnan(ends[label]).sum()) for label in labels),
-        optimum=best(facts, metric) if facts["optimum"][metric] is not None else "",
-        floor=(facts.get("noise") or {}).get(metric),
+        optimum=facts.best(metric),
+        floor=facts.noise.of(metric),
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ from numpy.typing import NDArray
 from ...bench.store import scan
 from ..record.sources import Results
 from ..stats.regret import Floats
+
+if TYPE_CHECKING:
+    from ...bench.core.task_facts import ColumnFacts
 
 SEEDS = 10
 """Runs of each strategy that maps and fronts are drawn from: the first ones."""
@@ -110,7 +113,7 @@ def visits(record: Results, task: str, seeds: int = SEEDS) -> list[Visits]:
     """What each strategy's first runs asked for; reads no more units than it needs."""
     import pyarrow as pa
 
-    names = list(record.manifest["tasks"][task].get("objectives") or ["validation"])
+    names = list(record.manifest.tasks[task].objectives or ["validation"])
     columns = {n: "loss" if i == 0 else f"loss_{n}" for i, n in enumerate(names)}
     found = []
     for label in record.labels:
@@ -146,7 +149,7 @@ def visits(record: Results, task: str, seeds: int = SEEDS) -> list[Visits]:
 
 def trade_offs(record: Results, task: str, seen: Sequence[Visits]) -> tuple[TradeOff, ...]:
     """The first objective against each other one; nothing where there is only one."""
-    objectives = record.manifest["tasks"][task].get("objectives") or {}
+    objectives = record.manifest.tasks[task].objectives
     first, *others = list(objectives) or [""]
     found = []
     for other in others:
@@ -157,17 +160,16 @@ def trade_offs(record: Results, task: str, seen: Sequence[Visits]) -> tuple[Trad
                 title=task,
                 x_label=_labelled(x, other),
                 y_label=_labelled(y, first),
-                flip_x=bool(x["maximize"]),
-                flip_y=bool(y["maximize"]),
+                flip_x=x.maximize,
+                flip_y=y.maximize,
                 fronts=tuple(front for front in fronts if front is not None),
             )
         )
     return tuple(found)
 
 
-def _labelled(column: dict[str, Any], name: str) -> str:
-    unit = f" ({column['unit']})" if column["unit"] else ""
-    return f"{str(column['label'] or name).split(' (')[0]}{unit}"
+def _labelled(column: ColumnFacts, name: str) -> str:
+    return f"{column.short or name}{column.in_brackets}"
 
 
 def _front(label: str, seed: NDArray[Any], x: Floats, y: Floats) -> Front | None:
@@ -204,13 +206,14 @@ def _undominated(x: Floats, y: Floats) -> Floats:
 
 def space_map(record: Results, task: str, seen: Sequence[Visits]) -> SpaceMap | None:
     """A plane through the space, by principal components of the networks that were asked for."""
-    facts = record.manifest["tasks"][task]
-    if not seen or facts["optimum"]["validation"] is None:
+    facts = record.manifest.tasks[task]
+    optimum = facts.optimum.validation
+    if not seen or optimum is None:
         return None
     network = np.concatenate([v.network for v in seen])
     kept, first, place = np.unique(network, return_index=True, return_inverse=True)
     codes = np.concatenate([v.arch for v in seen])[first]
-    truth = np.concatenate([v.validation for v in seen])[first] - facts["optimum"]["validation"]
+    truth = np.concatenate([v.validation for v in seen])[first] - optimum
     # What was imported from elsewhere may know its networks by number only.
     if len(kept) < 3 or codes.shape[1] == 0 or (codes == codes[0]).all():
         return None
@@ -227,7 +230,7 @@ def space_map(record: Results, task: str, seen: Sequence[Visits]) -> SpaceMap | 
         start += len(own)
         share = np.bincount(cell[own], minlength=len(centers)) / len(own)
         regions.append(Region(visit.label, share, len(np.unique(own))))
-    unit = facts["validation"]["unit"]
+    unit = facts.validation.in_brackets
     return SpaceMap(
         title=task,
         centers=centers,
@@ -236,7 +239,7 @@ def space_map(record: Results, task: str, seen: Sequence[Visits]) -> SpaceMap | 
         best=centers[cell[np.nanargmin(truth)]] if known.any() else np.full(2, np.nan),
         explained=explained,
         regions=tuple(regions),
-        y_label=f"mean validation regret of the networks seen there{f' ({unit})' if unit else ''}",
+        y_label=f"mean validation regret of the networks seen there{unit}",
     )
 
 
@@ -272,12 +275,12 @@ def _cells(plane: Floats) -> tuple[NDArray[np.intp], Floats, float]:
 
 def learning_curves(record: Results, task: str, seen: Sequence[Visits]) -> LearningCurves | None:
     """Answers over epochs in each strategy's first run; None where each network has but one."""
-    objectives = record.manifest["tasks"][task].get("objectives") or {}
-    column = next(iter(objectives.values()), None) or record.manifest["tasks"][task]["validation"]
+    facts = record.manifest.tasks[task]
+    column = next(iter(facts.objectives.values()), facts.validation)
     runs = []
     for visit in seen:
         loss = next(iter(visit.losses.values()))
-        sign = -1.0 if column["maximize"] else 1.0
+        sign = -1.0 if column.maximize else 1.0
         mine = visit.seed == visit.seed.min()
         found = _trainings(visit.network[mine], visit.epochs[mine], loss[mine])
         if any(len(epochs) > 1 for epochs, _ in found):

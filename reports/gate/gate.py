@@ -14,6 +14,8 @@ from typing import Any
 import numpy as np
 
 from ...bench._base.errors import StoreError
+from ...bench.core.runner import Budget
+from ...bench.core.task_facts import TaskFacts
 from ..stats import evidence
 from ..stats.paired import a12, holm
 from ..stats.regret import Floats, last, on_grid
@@ -22,6 +24,8 @@ from .gate_record import Difference, Parting, Record, Runs, check_comparable, di
 
 METRICS = {"final": "final regret", "mean": "mean regret", "time": "time to target"}
 _POINTS = 200
+_MOST_POINTS = 1_000_000
+"""Queries at which the mean is taken where all are counted."""
 
 
 class Verdict(StrEnum):
@@ -198,7 +202,7 @@ def parse_options(
 
 
 def metric_values(
-    baseline: Runs, current: Runs, seeds: list[int], budget: dict[str, Any], options: Options
+    baseline: Runs, current: Runs, seeds: list[int], budget: Budget, options: Options
 ) -> dict[str, tuple[Floats, Floats]]:
     """(seeds,) of each metric for both. A run keeps its last incumbent to the budget's end.
 
@@ -231,11 +235,11 @@ def metric_values(
     return {name: (pair[0], pair[1]) for name, pair in made.items() if name in options.metrics}
 
 
-def _grid(blocks: Sequence[Any], budget: dict[str, Any]) -> tuple[str, Floats]:
+def _grid(blocks: Sequence[Any], budget: Budget) -> tuple[str, Floats]:
     """The axis of the budget, and the points at which the mean regret is taken."""
-    if budget.get("queries") is not None and budget.get("seconds") is None:
-        return "queries", np.arange(1.0, budget["queries"] + 1)
-    end = budget.get("seconds") or max(float(np.nanmax(block.finish)) for block in blocks)
+    if budget.queries is not None and budget.seconds is None:
+        return "queries", np.linspace(1, budget.queries, min(budget.queries, _MOST_POINTS))
+    end = budget.seconds or max(float(np.nanmax(block.finish)) for block in blocks)
     return "finish", np.linspace(end / _POINTS, end, _POINTS)
 
 
@@ -313,8 +317,8 @@ def _look(baseline: Record, current: Record, key: tuple[str, str], options: Opti
     part = parting(old, new, seeds)
     if part is None:
         return Pair(task, strategy, Verdict.IDENTICAL, len(seeds))
-    facts = baseline.manifest["tasks"][task]
-    budget = baseline.manifest["experiment"]["budget"]
+    facts = baseline.manifest.tasks[task]
+    budget = baseline.manifest.experiment.budget
     values = metric_values(old, new, seeds, budget, options)
     named = units(facts, budget)
     compared = [compare_metric(m, named[m], *pair, options) for m, pair in values.items()]
@@ -323,16 +327,15 @@ def _look(baseline: Record, current: Record, key: tuple[str, str], options: Opti
 
 def _place(record: Record, label: str) -> str:
     """The file of a strategy that is named path/to/file.py:attribute."""
-    specs = {s["label"]: s["name"] for s in record.manifest["experiment"]["strategies"]}
-    file, colon, _ = specs[label].rpartition(":")
+    file, colon, _ = record.manifest.specs[label].name.rpartition(":")
     return file if colon and file.endswith(".py") else ""
 
 
-def units(facts: dict[str, Any], budget: dict[str, Any]) -> dict[str, str]:
+def units(facts: TaskFacts, budget: Budget) -> dict[str, str]:
     """The unit of each metric on a task."""
-    unit = facts["validation"]["unit"]
-    by_query = budget.get("queries") is not None and budget.get("seconds") is None
-    return {"final": unit, "mean": unit, "time": "queries" if by_query else facts["cost"]["unit"]}
+    unit = facts.validation.unit
+    by_query = budget.queries is not None and budget.seconds is None
+    return {"final": unit, "mean": unit, "time": "queries" if by_query else facts.cost.unit}
 
 
 def compare_metric(
@@ -406,8 +409,8 @@ def _notes(
             f"alpha {options.alpha:g} need {least} or more"
         )
     if options.column == "test":
-        facts = baseline.manifest["tasks"]
-        without = sorted({p.task for p in pairs if p.task in facts and not facts[p.task]["test"]})
+        facts = baseline.manifest.tasks
+        without = sorted({p.task for p in pairs if p.task in facts and not facts[p.task].test})
         if without:
             yield f"no test column, so judged by validation: {', '.join(without)}"
     shares = [pair for pair in pairs for c in pair.comparisons if c.margin == 0]

@@ -62,7 +62,7 @@ def _figure(pair: Pair, sides: Sequence[Record]) -> bytes:
     from ..figures.style import looks, style
     from ..stats.bootstrap import mean_interval
 
-    column = sides[0].manifest["tasks"][pair.task]["validation"]
+    column = sides[0].manifest.tasks[pair.task].validation
     chosen = looks(["baseline", "current"])
     with rc_context(style("screen").rc()):
         figure = Figure(figsize=(6.4, 3.2), layout="constrained", dpi=150)
@@ -82,8 +82,7 @@ def _figure(pair: Pair, sides: Sequence[Record]) -> bytes:
             axes.fill_between(steps, low, high, step="post", alpha=0.18, color=look["color"], lw=0)
         axes.set_yscale("symlog", linthresh=1e-3)
         axes.set_xlabel("queries")
-        unit = f" ({column['unit']})" if column["unit"] else ""
-        axes.set_ylabel(f"validation regret{unit}")
+        axes.set_ylabel(f"validation regret{column.in_brackets}")
         axes.legend()
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png")

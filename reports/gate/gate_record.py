@@ -15,7 +15,9 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from ...bench._base.errors import StoreError
+from ...bench.store import manifest as manifests
 from ...bench.store import store
+from ...bench.store.manifest import Manifest
 from ..record.curves import Block, blocks
 
 MEASURED = ("thinking",)
@@ -52,7 +54,7 @@ class Record:
     """What a results folder (or packed file) holds; ``runs`` by (task, strategy's label)."""
 
     name: str
-    manifest: dict[str, Any]
+    manifest: Manifest
     runs: dict[tuple[str, str], Runs]
 
 
@@ -62,7 +64,7 @@ def read(where: str | os.PathLike[str]) -> Record:
     Raises:
         StoreError: if it is neither, is damaged, or holds no finished run.
     """
-    manifest = store.manifest(where)
+    manifest = manifests.read(where)
     frame = store.read(where)
     if frame.empty:
         raise StoreError(f"{where} holds no finished run to compare")
@@ -132,21 +134,22 @@ def check_comparable(baseline: Record, current: Record, *, common_seeds: bool = 
     Raises:
         StoreError: naming the first thing that differs, what it is on either side, what to do.
     """
-    old, new = baseline.manifest["experiment"], current.manifest["experiment"]
+    old, new = baseline.manifest.experiment, current.manifest.experiment
     for key in _PROTOCOL:
-        if old[key] != new[key]:
+        was, now = getattr(old, key), getattr(new, key)
+        if was != now:
             raise StoreError(
-                f"the two cannot be compared: {key} is {_shown(old[key])} in {baseline.name} and "
-                f"{_shown(new[key])} in {current.name}; run both with the same"
+                f"the two cannot be compared: {key} is {was} in {baseline.name} and "
+                f"{now} in {current.name}; run both with the same"
             )
-    tasks = [task for task in old["tasks"] if task in new["tasks"]]
+    tasks = [task for task in old.tasks if task in new.tasks]
     if not tasks:
         raise StoreError(
-            f"no task is in both: {baseline.name} has {', '.join(old['tasks'])}; "
-            f"{current.name} has {', '.join(new['tasks'])}"
+            f"no task is in both: {baseline.name} has {', '.join(old.tasks)}; "
+            f"{current.name} has {', '.join(new.tasks)}"
         )
     for task in tasks:
-        was, now = (r.manifest["tasks"][task]["hash"] for r in (baseline, current))
+        was, now = (r.manifest.tasks[task].hash for r in (baseline, current))
         if was != now:
             raise StoreError(
                 f"the table of {task} has hash {was} in {baseline.name} and {now} in "
@@ -156,17 +159,11 @@ def check_comparable(baseline: Record, current: Record, *, common_seeds: bool = 
         raise StoreError(
             f"no strategy has finished runs in both {baseline.name} and {current.name}"
         )
-    if old["seeds"] != new["seeds"] and not common_seeds:
+    if old.seeds != new.seeds and not common_seeds:
         raise StoreError(
-            f"{baseline.name} has {old['seeds']} seeds and {current.name} {new['seeds']}; run the "
+            f"{baseline.name} has {old.seeds} seeds and {current.name} {new.seeds}; run the "
             "missing ones, or compare those that both have with --common-seeds"
         )
-
-
-def _shown(value: Any) -> str:
-    if isinstance(value, dict):
-        return ", ".join(f"{v:g} {k}" for k, v in value.items() if v is not None)
-    return str(value)
 
 
 class Difference(NamedTuple):
@@ -177,7 +174,7 @@ class Difference(NamedTuple):
     current: str
 
 
-def differences(old: dict[str, Any], new: dict[str, Any]) -> list[Difference]:
+def differences(old: Manifest, new: Manifest) -> list[Difference]:
     """What may explain a change: packages, Python, git commit, machine, strategies' settings."""
     found = []
 
@@ -185,24 +182,17 @@ def differences(old: dict[str, Any], new: dict[str, Any]) -> list[Difference]:
         if was != now:
             found.append(Difference(what, _text(was), _text(now)))
 
-    packages = old.get("packages", {}), new.get("packages", {})
-    for name in dict.fromkeys([*packages[0], *packages[1]]):
-        compare(name, packages[0].get(name), packages[1].get(name))
-    compare("Python", old.get("python"), new.get("python"))
-    compare("git commit", _commit(old.get("git")), _commit(new.get("git")))
+    for name in dict.fromkeys([*old.packages, *new.packages]):
+        compare(name, old.packages.get(name), new.packages.get(name))
+    compare("Python", old.python, new.python)
+    compare("git commit", old.git, new.git)
     for key in ("system", "processor"):
-        compare(
-            f"machine's {key}", old.get("machine", {}).get(key), new.get("machine", {}).get(key)
-        )
-    specs = [{s["label"]: s for s in m["experiment"]["strategies"]} for m in (old, new)]
-    for label in [label for label in specs[0] if label in specs[1]]:
-        for key in ("name", "settings"):
-            compare(f"{key} of {label}", specs[0][label][key], specs[1][label][key])
+        compare(f"machine's {key}", getattr(old.machine, key), getattr(new.machine, key))
+    for label, spec in old.specs.items():
+        if other := new.specs.get(label):
+            compare(f"name of {label}", spec.name, other.name)
+            compare(f"settings of {label}", spec.settings, other.settings)
     return found
-
-
-def _commit(git: dict[str, Any] | None) -> str | None:
-    return None if git is None else git["commit"] + (" with changes" if git["dirty"] else "")
 
 
 def _text(value: Any) -> str:

@@ -20,7 +20,9 @@ from math import isfinite
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+from ...bench._base import decoding
 from ...bench._base.errors import StoreError
+from ...bench.store.manifest import Manifest
 from ...bench.store.store import write_text
 from ..gate.gate import METRICS, Options, metric_values, units
 from ..gate.gate_record import Record, Runs
@@ -79,14 +81,13 @@ def rows_of(record: Record, commit: str | None, time: str | None, options: Optio
         StoreError: if neither ``commit`` nor the manifest names one, or ``time`` is no time.
     """
     manifest = record.manifest
-    git = manifest.get("git") or {}
-    commit = commit or git.get("commit")
+    commit = commit or (manifest.git.commit if manifest.git else None)
     if not commit:
         raise StoreError(
             f"{record.name} was not made in a git checkout: say which commit it stands for "
             "with --commit"
         )
-    when = moment(time or manifest["created"])
+    when = moment(time or manifest.created)
     return [
         row
         for (task, strategy), runs in record.runs.items()
@@ -95,10 +96,10 @@ def rows_of(record: Record, commit: str | None, time: str | None, options: Optio
 
 
 def _rows(
-    manifest: dict[str, Any], runs: Runs, where: tuple[str, str, str, str], options: Options
+    manifest: Manifest, runs: Runs, where: tuple[str, str, str, str], options: Options
 ) -> Iterator[Row]:
     task = where[2]
-    facts, budget = manifest["tasks"][task], manifest["experiment"]["budget"]
+    facts, budget = manifest.tasks[task], manifest.experiment.budget
     seeds = sorted(runs.columns)
     found = metric_values(runs, runs, seeds, budget, options)
     named = {*options.target} & {task, "*"}
@@ -118,11 +119,11 @@ def _rows(
 
 
 def _protocol(
-    manifest: dict[str, Any], task: str, seeds: list[int], metric: str, options: Options
+    manifest: Manifest, task: str, seeds: list[int], metric: str, options: Options
 ) -> str:
-    experiment = manifest["experiment"]
-    told = {key: experiment[key] for key in ("budget", "workers", "noise", "duplicates", "seed")}
-    told |= {"seeds": seeds, "data": manifest["tasks"][task]["hash"], "column": options.column}
+    told = decoding.plain(manifest.experiment.rules)
+    del told["lanes"]  # vectorized runs come out the same
+    told |= {"seeds": seeds, "data": manifest.tasks[task].hash, "column": options.column}
     if metric == "time":
         told["target"] = options.target.get(task, options.target.get("*"))
     return _hash(told)

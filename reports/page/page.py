@@ -8,10 +8,11 @@ from collections.abc import Sequence
 from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from ...bench._base import decoding
 from ...bench._base.errors import StoreError
-from ..figures.figures import best, protocol
+from ..figures.figures import protocol
 from ..record.curves import Block
 from ..text.checklist import AUTHORS, NO, PARTLY, YES, checklist
 from ..text.escaping import escape, policy_hash
@@ -20,11 +21,16 @@ from ..text.tables import Table
 from ..text.task_tables import task_tables
 from .page_data import BANDS, swatches, task_curves
 
+if TYPE_CHECKING:
+    from ...bench.core.task_facts import TaskFacts
+    from ...bench.experiment.experiment import StrategySpec
+    from ...bench.store.manifest import Manifest
+
 _ANSWERS = {YES: "✓ yes", PARTLY: "◐ partly", NO: "✗ no", AUTHORS: "✎ authors"}
 
 
 def page(
-    manifest: dict[str, Any],
+    manifest: Manifest,
     blocks: Sequence[Block],
     labels: Sequence[str],
     tables: Sequence[Table],
@@ -55,7 +61,7 @@ def page(
         "manifest": ("Manifest", _manifest(manifest)),
     }
     panels = {name: panel for name, panel in panels.items() if panel[1]}
-    title = escape(manifest["name"])
+    title = escape(manifest.name)
     body = (
         '<a class="skip" href="#main">Skip to the content</a>'
         f'<header><h1>{title}</h1><button id="theme" type="button" hidden></button>'
@@ -111,7 +117,7 @@ def _json(name: str, data: Any) -> str:
 
 
 def _data(
-    manifest: dict[str, Any],
+    manifest: Manifest,
     blocks: Sequence[Block],
     labels: Sequence[str],
     tasks: Sequence[str],
@@ -120,7 +126,7 @@ def _data(
     parts = [_json("swatches", swatches(labels, best_labels))]
     for number, task in enumerate(tasks):
         own = [block for block in blocks if block.task == task]
-        parts.append(_json(f"curves-{number}", task_curves(own, manifest["tasks"][task], labels)))
+        parts.append(_json(f"curves-{number}", task_curves(own, manifest.tasks[task], labels)))
     return "".join(parts)
 
 
@@ -151,11 +157,9 @@ def _select(name: str, label: str, options: dict[str, str]) -> str:
     )
 
 
-def _controls(
-    labels: Sequence[str], manifest: dict[str, Any], best_labels: Sequence[str] | None
-) -> str:
+def _controls(labels: Sequence[str], manifest: Manifest, best_labels: Sequence[str] | None) -> str:
     metrics = {"validation": "validation"}
-    if any(facts["test"] for facts in manifest["tasks"].values()):
+    if any(facts.test for facts in manifest.tasks.values()):
         metrics["test"] = "test"
     bands = {name: words for name, (_, _, words) in BANDS.items()} | {"none": "mean, no band"}
     scales = {"log": "logarithmic", "linear": "linear"}
@@ -210,7 +214,7 @@ _HOW = (
 
 
 def _overview(
-    manifest: dict[str, Any],
+    manifest: Manifest,
     blocks: Sequence[Block],
     labels: Sequence[str],
     tasks: Sequence[str],
@@ -218,7 +222,7 @@ def _overview(
     first: Sequence[Table],
 ) -> str:
     runs = sorted({len(block.seeds) for block in blocks})
-    limits = [f"{v:,g} {k}" for k, v in manifest["experiment"]["budget"].items() if v is not None]
+    limits = [f"{v:,g} {k}" for k, v in manifest.experiment.budget.limits.items()]
     facts = {
         "tasks": str(len(tasks)),
         "strategies": str(len(labels)),
@@ -241,7 +245,7 @@ def _overview(
 
 
 def _tasks(
-    manifest: dict[str, Any],
+    manifest: Manifest,
     blocks: Sequence[Block],
     labels: Sequence[str],
     tasks: Sequence[str],
@@ -253,7 +257,7 @@ def _tasks(
         own = [block for block in blocks if block.task == task]
         articles.append(
             f'<article class="task" id="task-{number}"><h2>{escape(task)}</h2>'
-            f"<figure>{_chart(number, task, large=True)}</figure>{_about(manifest['tasks'][task])}"
+            f"<figure>{_chart(number, task, large=True)}</figure>{_about(manifest.tasks[task])}"
             f"{''.join(_wide(table) for table in task_tables(own, labels))}"
             f"{''.join(_sentences(claim, task) for claim in claims)}</article>"
         )
@@ -266,17 +270,18 @@ def _tasks(
     )
 
 
-def _about(facts: dict[str, Any]) -> str:
-    text = f"{facts['architectures']:,} architectures, {facts['unique']:,} unique; "
-    if "reference" in facts:  # what is known of the task are its results
-        text += f"reference of the regret: {best(facts, 'validation')}"
+def _about(facts: TaskFacts) -> str:
+    text = f"{facts.architectures:,} architectures, {facts.unique:,} unique; "
+    best = {metric: facts.best(metric) or "not known" for metric in facts.metrics}
+    if facts.reference:  # what is known of the task are its results
+        text += f"reference of the regret: {best['validation']}"
     else:
-        text += f"best seed-averaged validation {best(facts, 'validation')}; " + (
-            f"best seed-averaged test {best(facts, 'test')}"
-            if facts["test"]
+        text += f"best seed-averaged validation {best['validation']}; " + (
+            f"best seed-averaged test {best['test']}"
+            if "test" in best
             else "the table has no test column, so there is no test regret"
         )
-    text += f". Cost: {facts['cost']['label']}. {facts['citation']}."
+    text += f". Cost: {facts.cost.label}. {facts.citation}."
     return f"<p>{escape(text)}</p>"
 
 
@@ -317,7 +322,7 @@ def _image(png: bytes, name: str) -> str:
     )
 
 
-def _checklist(manifest: dict[str, Any], blocks: Sequence[Block]) -> str:
+def _checklist(manifest: Manifest, blocks: Sequence[Block]) -> str:
     items = checklist(manifest, blocks)
     parts = [
         "<p>The best-practice checklist for research on NAS (Lindauer &amp; Hutter, JMLR 21(243), "
@@ -335,18 +340,17 @@ def _checklist(manifest: dict[str, Any], blocks: Sequence[Block]) -> str:
     return "".join(parts)
 
 
-def _manifest(manifest: dict[str, Any]) -> str:
-    text = escape(json.dumps(manifest, indent=1, ensure_ascii=False))
+def _manifest(manifest: Manifest) -> str:
+    text = escape(decoding.encode(manifest, indent=1))
     return (
         f"<h2>Protocol</h2>{_protocol(manifest)}"
         f"<details><summary>The whole manifest</summary><pre tabindex=0>{text}</pre></details>"
     )
 
 
-def _protocol(manifest: dict[str, Any]) -> str:
-    experiment = manifest["experiment"]
-    settings = "; ".join(map(_strategy, experiment["strategies"]))
-    git = manifest.get("git")
+def _protocol(manifest: Manifest) -> str:
+    experiment, git = manifest.experiment, manifest.git
+    settings = "; ".join(map(_strategy, experiment.strategies))
     rows = {
         "selected by": "validation, as the strategy saw it",
         "scored by": "validation and test averaged over training seeds",
@@ -354,22 +358,22 @@ def _protocol(manifest: dict[str, Any]) -> str:
         "mean; where a mean is zero or negative, linear around zero and nothing is cut off",
         "curves": "from where every run has an incumbent to where the first run ends",
         "strategies": settings,
-        "seeds": f"{experiment['seeds']}, experiment seed {experiment['seed']}",
-        "budget": ", ".join(f"{v:g} {k}" for k, v in experiment["budget"].items() if v is not None),
-        "workers": str(experiment["workers"]),
-        "noise": experiment["noise"],
-        "duplicates": experiment["duplicates"],
-        "tables": "; ".join(f"{t} {f['hash']}" for t, f in manifest["tasks"].items()),
-        "packages": ", ".join(f"{k} {v}" for k, v in manifest["packages"].items()),
-        "python": manifest["python"],
-        "machine": f"{manifest['machine']['system']}, {manifest['machine']['cores']} cores",
-        "commit": f"{git['commit']}{' with changes' if git['dirty'] else ''}" if git else "none",
-        "begun": manifest["created"],
+        "seeds": f"{experiment.seeds}, experiment seed {experiment.seed}",
+        "budget": str(experiment.budget),
+        "workers": str(experiment.workers),
+        "noise": experiment.noise,
+        "duplicates": experiment.duplicates,
+        "tables": "; ".join(f"{task} {facts.hash}" for task, facts in manifest.tasks.items()),
+        "packages": ", ".join(f"{k} {v}" for k, v in manifest.packages.items()),
+        "python": manifest.python,
+        "machine": str(manifest.machine),
+        "commit": "none" if git is None else str(git),
+        "begun": manifest.created,
     }
     cells = "".join(f"<dt>{k}</dt><dd>{escape(v)}</dd>" for k, v in rows.items())
     return f'<dl class="rows">{cells}</dl>'
 
 
-def _strategy(spec: dict[str, Any]) -> str:
-    settings = ", ".join(f"{k}={v}" for k, v in spec["settings"].items())
-    return f"{spec['label']}: {spec['name']}" + (f" with {settings}" if settings else "")
+def _strategy(spec: StrategySpec) -> str:
+    settings = ", ".join(f"{k}={v}" for k, v in spec.settings.items())
+    return f"{spec.label}: {spec.name}" + (f" with {settings}" if settings else "")

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from ..figures.charts import axis_label
 from ..figures.style import looks
 from ..record.curves import Block
 from ..stats.bands import band
 from ..stats.regret import Floats
+
+if TYPE_CHECKING:
+    from ...bench.core.task_facts import TaskFacts
 
 POINTS = 120
 """Points of a curve at most; one over queries has one a query where that is fewer."""
@@ -47,25 +51,21 @@ def _dash(line: Any) -> list[float]:
     return [] if isinstance(line, str) else [2.0 * part for part in line[1]]
 
 
-def task_curves(
-    blocks: Sequence[Block], facts: dict[str, Any], labels: Sequence[str]
-) -> dict[str, Any]:
+def task_curves(blocks: Sequence[Block], facts: TaskFacts, labels: Sequence[str]) -> dict[str, Any]:
     """The curves of one task, for every metric and axis that it has.
 
     ``axes`` maps an axis to its label and its points ``x``; ``metrics`` a metric to its label;
     ``curves[metric][axis]`` has one entry a label: None, or the columns of `_curve` from point
     ``first`` on: for each of `BANDS` center, low and high, of one run the center alone.
     """
-    metrics = ["validation", *(["test"] if facts["test"] else [])]
-    cost = facts["cost"]
-    labels_of = {"queries": "queries", "finish": _with_unit(f"simulated {_short(cost)}", cost)}
+    labels_of = {axis: axis_label(axis, facts) for axis in ("queries", "finish")}
     grids = {axis: _grid(blocks, axis) for axis in labels_of}
     own = {block.strategy: block for block in blocks}
     return {
         "axes": {
             axis: {"label": labels_of[axis], "x": _numbers(grid)} for axis, grid in grids.items()
         },
-        "metrics": {m: _with_unit(f"{m} regret", facts[m]) for m in metrics},
+        "metrics": {m: f"{m} regret{facts.column(m).in_brackets}" for m in facts.metrics},
         "curves": {
             metric: {
                 axis: [
@@ -74,7 +74,7 @@ def task_curves(
                 ]
                 for axis, grid in grids.items()
             }
-            for metric in metrics
+            for metric in facts.metrics
         },
     }
 
@@ -108,12 +108,3 @@ def _curve(values: Floats) -> dict[str, Any] | None:
 def _numbers(values: Floats) -> list[float]:
     """Rounded to what a screen can show, so that the page stays small."""
     return [float(f"{value:.4g}") for value in values]
-
-
-def _short(column: dict[str, Any]) -> str:
-    """A column's label without what it says in brackets."""
-    return str(column["label"]).split(" (")[0]
-
-
-def _with_unit(text: str, column: dict[str, Any]) -> str:
-    return f"{text} ({column['unit']})" if column["unit"] else text

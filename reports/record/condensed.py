@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..stats.regret import Floats
 from .curves import Block, block_of
+
+if TYPE_CHECKING:
+    from ...bench.core.runner import Budget
+    from ...bench.core.task_facts import PerMetric
 
 ROWS = 1 << 19
 """Rows that are looked at at a time, at least; a unit is never divided."""
@@ -27,8 +31,8 @@ def condensed(
     task: str,
     strategy: str,
     units: Iterable[Columns],
-    optimum: dict[str, float | None],
-    budget: dict[str, float | None],
+    optimum: PerMetric,
+    budget: Budget,
 ) -> Block:
     """The block of one task and strategy from its units' columns, in the order of their seeds.
 

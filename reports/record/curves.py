@@ -15,6 +15,10 @@ from ..stats.regret import Floats, incumbent_values, incumbents, last, on_grid, 
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ...bench.core.runner import Budget
+    from ...bench.core.task_facts import PerMetric
+    from ...bench.store.manifest import Manifest
+
 COLUMNS = (
     "seed",
     "network",
@@ -66,7 +70,7 @@ class Block:
         return on_grid(self.times(axis), getattr(self, metric), self.ends_on(axis), grid)
 
 
-def blocks(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[Block]:
+def blocks(frame: pd.DataFrame, manifest: Manifest) -> list[Block]:
     """The blocks of a record, which is sorted by task, strategy, seed and step."""
     tasks = frame["task"].cat.codes.to_numpy()
     labels = frame["strategy"].cat.codes.to_numpy()
@@ -76,8 +80,8 @@ def blocks(frame: pd.DataFrame, manifest: dict[str, Any]) -> list[Block]:
     for start, end in _stretches(tasks, labels):
         part = {name: values[start:end] for name, values in columns.items()}
         task, label = names[0][tasks[start]], names[1][labels[start]]
-        optimum = manifest["tasks"][task]["optimum"]
-        found.append(block_of(task, label, part, optimum, manifest["experiment"]["budget"]))
+        optimum = manifest.tasks[task].optimum
+        found.append(block_of(task, label, part, optimum, manifest.experiment.budget))
     return found
 
 
@@ -96,8 +100,8 @@ def block_of(
     task: str,
     label: str,
     part: dict[str, NDArray[Any]],
-    optimum: dict[str, float | None],
-    budget: dict[str, float | None],
+    optimum: PerMetric,
+    budget: Budget,
 ) -> Block:
     edges = np.array([0, *(end for _, end in _stretches(part["seed"]))])
     lengths = np.diff(edges)
@@ -114,7 +118,7 @@ def block_of(
     padding = np.arange(loss.shape[1]) >= lengths[:, None]
     regrets = {}
     for metric in ("validation", "test"):
-        best = optimum[metric]
+        best = optimum.of(metric)
         values = incumbent_values(runs(part[metric]), incumbent)
         regrets[metric] = regret(
             np.where(padding, np.nan, values), np.nan if best is None else best
@@ -188,13 +192,12 @@ def _distinct(network: NDArray[Any], lengths: NDArray[np.int64]) -> int:
     return 1 + int(np.count_nonzero(keys[1:] != keys[:-1]))
 
 
-def _ends(finish: Floats, queries: Floats, budget: dict[str, float | None]) -> Floats:
+def _ends(finish: Floats, queries: Floats, budget: Budget) -> Floats:
     """(runs,) when each run ended: a run that still had queries left went on to the deadline.
 
     The record does not say whether the epochs ran out first. Where they are limited too, a run
     counts as ended with its last answer, so that no curve goes on after it.
     """
-    deadline = budget.get("seconds")
-    if deadline is None or budget.get("epochs") is not None:
+    if budget.seconds is None or budget.epochs is not None:
         return finish
-    return np.where(queries < (budget.get("queries") or np.inf), deadline, finish)
+    return np.where(queries < (budget.queries or np.inf), budget.seconds, finish)

@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 
+from ...bench._base import decoding
 from ...bench._base.errors import StoreError
 from .sources import Results
 
@@ -56,19 +57,19 @@ class Provenance:
 def provenance(record: Results) -> Provenance:
     """Where the results in ``record`` came from."""
     manifest = record.manifest
-    experiment = manifest["experiment"]
-    used = set(record.labels)
+    used = record.labels
+    rules = decoding.plain(manifest.experiment.rules)
     units = sorted(record.units)
     return Provenance(
-        data=_hash({task: manifest["tasks"][task]["hash"] for task in record.tasks}),
-        code=_hash([manifest["packages"], manifest["python"], (manifest["git"] or {})]),
+        data=_hash({task: manifest.tasks[task].hash for task in record.tasks}),
+        code=_hash([manifest.packages, manifest.python, decoding.plain(manifest.git)]),
         settings=_hash(
             {
-                "strategies": [s for s in experiment["strategies"] if s["label"] in used],
-                **{k: experiment[k] for k in ("budget", "workers", "noise", "duplicates")},
+                "strategies": [decoding.plain(manifest.specs[label]) for label in used],
+                **{key: rules[key] for key in ("budget", "workers", "noise", "duplicates")},
             }
         ),
-        seeds=_hash([experiment["seed"], *units]),
+        seeds=_hash([manifest.experiment.seed, *units]),
         record=_hash([record.units[unit].fingerprint for unit in units]),
     )
 

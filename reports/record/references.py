@@ -57,18 +57,18 @@ def jobs(results: Results, tables: Tables | None) -> dict[tuple[str, str], tuple
     None with a budget that names no queries, several objectives, or answers at fewer epochs than
     all: what random search would do there is not one number a query.
     """
-    experiment = results.manifest["experiment"]
-    queries = experiment["budget"].get("queries")
-    if tables is None or not queries or experiment["workers"] > 1:
+    experiment = results.manifest.experiment
+    queries = experiment.budget.queries
+    if tables is None or not queries or experiment.workers > 1:
         return {}
     found: dict[tuple[str, str], tuple[Any, ...]] = {}
     for task in results.tasks:
-        facts = results.manifest["tasks"][task]
+        facts = results.manifest.tasks[task]
         for metric in ("validation", "test"):
-            optimum = facts["optimum"][metric]
-            if optimum is None or len(facts.get("objectives") or [None]) > 1:
+            optimum = facts.optimum.of(metric)
+            if optimum is None or len(facts.objectives) > 1:
                 continue
-            answers = tables(task, facts["hash"], metric)
+            answers = tables(task, facts.hash, metric)
             if answers is not None:
-                found[task, metric] = (answers, optimum, queries, experiment["noise"])
+                found[task, metric] = (answers, optimum, queries, experiment.noise)
     return found

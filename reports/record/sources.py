@@ -11,10 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from msgspec import structs
 from numpy.typing import NDArray
 
 from ...bench._base.errors import StoreError
-from ...bench.store import scan, store
+from ...bench.core.task_facts import PerMetric
+from ...bench.store import manifest as manifests
+from ...bench.store import scan
+from ...bench.store.manifest import Manifest
 from ...bench.store.scan import Part
 from ...bench.store.store import Unit
 from .condensed import condensed
@@ -36,21 +40,20 @@ class Results:
     """
 
     folders: tuple[Path, ...]
-    manifest: dict[str, Any]
+    manifest: Manifest
     units: dict[Unit, Part]
 
     @property
     def tasks(self) -> list[str]:
         """The tasks that have a finished unit, in the experiment's order."""
         there = {unit.task for unit in self.units}
-        return [task for task in self.manifest["experiment"]["tasks"] if task in there]
+        return [task for task in self.manifest.experiment.tasks if task in there]
 
     @property
     def labels(self) -> list[str]:
         """The labels of the strategies that have a finished unit, in the experiment's order."""
         there = {unit.label for unit in self.units}
-        specs = self.manifest["experiment"]["strategies"]
-        return [spec["label"] for spec in specs if spec["label"] in there]
+        return [label for label in self.manifest.specs if label in there]
 
     def blocks(self) -> Iterator[Block]:
         """Every block, condensed (see `condensed`), read unit by unit: rows are never all there."""
@@ -62,8 +65,8 @@ class Results:
                         task,
                         label,
                         (_columns(table, COLUMNS) for table in scan.read_parts(parts, COLUMNS)),
-                        self.manifest["tasks"][task]["optimum"],
-                        self.manifest["experiment"]["budget"],
+                        self.manifest.tasks[task].optimum,
+                        self.manifest.experiment.budget,
                     )
 
     def parts(self, task: str, label: str) -> list[Part]:
@@ -96,9 +99,9 @@ def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
     folders = tuple(dict.fromkeys(Path(folder) for folder in results))
     if not folders:
         raise StoreError("expected a results folder, got none")
-    manifests = {folder: store.manifest(folder) for folder in folders}
+    found = {folder: manifests.read(folder) for folder in folders}
     for one, other in combinations(folders, 2):
-        _check_alike(one, manifests[one], other, manifests[other])
+        _check_alike(one, found[one], other, found[other])
     units: dict[Unit, Part] = {}
     for folder in folders:
         for part in scan.units(folder):
@@ -109,7 +112,7 @@ def open_record(results: Sequence[str | os.PathLike[str]]) -> Results:
     if not units:
         shown = ", ".join(map(str, folders))
         raise StoreError(f"{shown} holds no finished run to report on")
-    return _referenced(Results(folders, _joined(list(manifests.values())), units))
+    return _referenced(Results(folders, _joined(list(found.values())), units))
 
 
 def _referenced(results: Results) -> Results:
@@ -117,16 +120,16 @@ def _referenced(results: Results) -> Results:
 
     Their facts say so: ``reference``.
     """
-    tasks = dict(results.manifest["tasks"])
+    tasks = dict(results.manifest.tasks)
     for task in results.tasks:
         facts = tasks[task]
-        if facts["optimum"]["validation"] is not None or facts["validation"] is None:
+        if facts.optimum.validation is not None:
             continue
         least = _least(results, task)
-        optimum = {metric: least[metric] if facts[metric] else None for metric in least}
-        if optimum["validation"] is not None:
-            tasks[task] = facts | {"optimum": optimum, "reference": "the best found"}
-    return replace(results, manifest=results.manifest | {"tasks": tasks})
+        optimum = PerMetric(**{metric: least[metric] for metric in facts.metrics})
+        if optimum.validation is not None:
+            tasks[task] = structs.replace(facts, optimum=optimum, reference="the best found")
+    return replace(results, manifest=structs.replace(results.manifest, tasks=tasks))
 
 
 def _least(results: Results, task: str) -> dict[str, float | None]:
@@ -142,7 +145,7 @@ def _least(results: Results, task: str) -> dict[str, float | None]:
     return found
 
 
-def _check_alike(one: Path, first: dict[str, Any], other: Path, second: dict[str, Any]) -> None:
+def _check_alike(one: Path, first: Manifest, other: Path, second: Manifest) -> None:
     """Refuse two folders whose results cannot stand in one figure."""
 
     def refuse(what: str, here: Any, there: Any) -> None:
@@ -151,21 +154,21 @@ def _check_alike(one: Path, first: dict[str, Any], other: Path, second: dict[str
             f"{there} in the second; report on them one by one"
         )
 
-    versions = [m["packages"].get("nasarena", "unknown") for m in (first, second)]
+    versions = [m.packages.get("nasarena", "unknown") for m in (first, second)]
     if versions[0] != versions[1]:
         refuse("nasarena's version", *versions)
-    for task in first["tasks"].keys() & second["tasks"].keys():
-        hashes = [m["tasks"][task]["hash"] for m in (first, second)]
+    for task in first.tasks.keys() & second.tasks.keys():
+        hashes = [m.tasks[task].hash for m in (first, second)]
         if hashes[0] != hashes[1]:
             refuse(f"the hash of {task}'s table", *hashes)
     for key in FIXED:
-        values = [m["experiment"][key] for m in (first, second)]
+        values = [getattr(m.experiment, key) for m in (first, second)]
         if values[0] != values[1]:
             refuse(key, *values)
-    specs = [{s["label"]: s for s in m["experiment"]["strategies"]} for m in (first, second)]
+    specs = [m.specs for m in (first, second)]
     for label in specs[0].keys() & specs[1].keys():
         if specs[0][label] != specs[1][label]:
-            shown = [f"{s[label]['name']} {s[label]['settings']}" for s in specs]
+            shown = [f"{s[label].name} {s[label].settings}" for s in specs]
             refuse(f"what {label!r} stands for", *shown)
 
 
@@ -183,19 +186,18 @@ def _refuse_overlap(one: Part, other: Part) -> None:
     )
 
 
-def _joined(manifests: Sequence[dict[str, Any]]) -> dict[str, Any]:
+def _joined(parts: Sequence[Manifest]) -> Manifest:
     """The first manifest with the tasks, strategies and seeds of all of them."""
-    first, experiments = manifests[0], [m["experiment"] for m in manifests]
-    strategies = {s["label"]: s for e in experiments for s in e["strategies"]}
-    experiment = {
-        **first["experiment"],
-        "tasks": list(dict.fromkeys(task for e in experiments for task in e["tasks"])),
-        "strategies": list(strategies.values()),
-        "seeds": max(e["seeds"] for e in experiments),
-    }
-    return {
-        **first,
-        "name": " + ".join(dict.fromkeys(m["name"] for m in manifests)),
-        "experiment": experiment,
-        "tasks": {task: facts for m in manifests for task, facts in m["tasks"].items()},
-    }
+    strategies = {label: spec for part in parts for label, spec in part.specs.items()}
+    experiment = structs.replace(
+        parts[0].experiment,
+        tasks=tuple(dict.fromkeys(task for part in parts for task in part.experiment.tasks)),
+        strategies=tuple(strategies.values()),
+        seeds=max(part.experiment.seeds for part in parts),
+    )
+    return structs.replace(
+        parts[0],
+        name=" + ".join(dict.fromkeys(part.name for part in parts)),
+        experiment=experiment,
+        tasks={task: facts for part in parts for task, facts in part.tasks.items()},
+    )

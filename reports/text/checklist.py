@@ -9,9 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from math import isnan
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from ..record.curves import Block
+
+if TYPE_CHECKING:
+    from ...bench.experiment.experiment import StrategySpec
+    from ...bench.store.manifest import Manifest
 
 YES, PARTLY, NO, AUTHORS = "yes", "partly", "no", "authors"
 """Answers: the folder shows it, shows some of it, shows the contrary, or cannot know."""
@@ -26,22 +30,22 @@ class Item(NamedTuple):
     reason: str
 
 
-def checklist(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]:
+def checklist(manifest: Manifest, blocks: Sequence[Block]) -> list[Item]:
     """Every point of the checklist, in the paper's order."""
     return [*_release(manifest), *_comparison(manifest, blocks), *_reporting(manifest, blocks)]
 
 
-def _release(manifest: dict[str, Any]) -> list[Item]:
-    experiment, git = manifest["experiment"], manifest.get("git")
-    sources = sorted({facts["citation"] for facts in manifest["tasks"].values()})
-    settings = [s for s in experiment["strategies"] if s["settings"]]
-    foreign = [s["name"] for s in experiment["strategies"] if ".py" in s["name"]]
+def _release(manifest: Manifest) -> list[Item]:
+    experiment, git = manifest.experiment, manifest.git
+    sources = sorted({facts.citation for facts in manifest.tasks.values()})
+    settings = [spec for spec in experiment.strategies if spec.settings]
+    foreign = [spec.name for spec in experiment.strategies if ".py" in spec.name]
     section = "Releasing code"
     if git is None:
         code = Item(section, _CODE, AUTHORS, "The folder it was run in was no git checkout.")
     else:
-        state = "with uncommitted changes" if git["dirty"] else "without uncommitted changes"
-        text = f"Run at commit {git['commit']} {state}; say where it is published."
+        state = "with uncommitted changes" if git.dirty else "without uncommitted changes"
+        text = f"Run at commit {git.commit} {state}; say where it is published."
         code = Item(section, _CODE, AUTHORS, text)
     if foreign:
         code = code._replace(reason=f"Own files: {', '.join(foreign)}. {code.reason}")
@@ -58,8 +62,8 @@ def _release(manifest: dict[str, Any]) -> list[Item]:
             "Is the search space released?",
             YES,
             "; ".join(
-                f"{task}: {facts['architectures']:,} architectures, table hash {facts['hash']}"
-                for task, facts in manifest["tasks"].items()
+                f"{task}: {facts.architectures:,} architectures, table hash {facts.hash}"
+                for task, facts in manifest.tasks.items()
             ),
         ),
         code,
@@ -67,9 +71,9 @@ def _release(manifest: dict[str, Any]) -> list[Item]:
             section,
             "Are the strategies' hyperparameters and random seeds stated?",
             YES,
-            f"The manifest holds them: {len(settings)} of {len(experiment['strategies'])} "
+            f"The manifest holds them: {len(settings)} of {len(experiment.strategies)} "
             f"strategies with other than default settings; seed indices 0 to "
-            f"{experiment['seeds'] - 1} of experiment seed {experiment['seed']}.",
+            f"{experiment.seeds - 1} of experiment seed {experiment.seed}.",
         ),
     ]
 
@@ -77,11 +81,10 @@ def _release(manifest: dict[str, Any]) -> list[Item]:
 _CODE = "Is the code of the search strategies released?"
 
 
-def _comparison(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]:
-    experiment = manifest["experiment"]
-    names = [s["name"] for s in experiment["strategies"]]
+def _comparison(manifest: Manifest, blocks: Sequence[Block]) -> list[Item]:
+    experiment = manifest.experiment
+    names = [spec.name for spec in experiment.strategies]
     section = "Comparing strategies"
-    budget = " or ".join(f"{v:g} {k}" for k, v in experiment["budget"].items() if v is not None)
     return [
         Item(
             section,
@@ -93,21 +96,21 @@ def _comparison(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]
             "Are confounding factors controlled, such as hardware and library versions?",
             YES,
             "Accuracies and costs are read from one table for all; the simulated clock does not "
-            f"depend on the machine ({manifest['machine']['system']}). Runs of one seed index "
+            f"depend on the machine ({manifest.machine.system}). Runs of one seed index "
             "share their random stream.",
         ),
         Item(
             section,
             "Is there an ablation of what makes the strategy work?",
-            *_ablation(experiment["strategies"]),
+            *_ablation(experiment.strategies),
         ),
         Item(
             section,
             "Is the evaluation protocol the same for all?",
             YES,
-            f"Budget {budget}; {experiment['workers']} worker(s); noise {experiment['noise']}; "
-            f"duplicates {experiment['duplicates']}; chosen by validation, scored by the truth "
-            "averaged over training seeds.",
+            f"Budget {experiment.budget}; {experiment.workers} worker(s); "
+            f"noise {experiment.noise}; duplicates {experiment.duplicates}; chosen by validation, "
+            "scored by the truth averaged over training seeds.",
         ),
         Item(
             section,
@@ -128,22 +131,21 @@ def _comparison(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]
             section,
             "Are tabular or surrogate benchmarks used where a thorough study needs them?",
             YES,
-            f"{len(manifest['tasks'])} tabular task(s): {', '.join(manifest['tasks'])}.",
+            f"{len(manifest.tasks)} tabular task(s): {', '.join(manifest.tasks)}.",
         ),
     ]
 
 
-def _coverage(manifest: dict[str, Any], blocks: Sequence[Block]) -> tuple[str, str]:
-    labels = [s["label"] for s in manifest["experiment"]["strategies"]]
+def _coverage(manifest: Manifest, blocks: Sequence[Block]) -> tuple[str, str]:
     there = {(block.task, block.strategy) for block in blocks}
-    missing = [f"{s} on {t}" for t in manifest["tasks"] for s in labels if (t, s) not in there]
+    missing = [f"{s} on {t}" for t in manifest.tasks for s in manifest.specs if (t, s) not in there]
     if missing:
         return PARTLY, f"The same tables for all, but not every pair was run: {_few(missing)}."
     return YES, "Every strategy was run on every task, from the same table (see the hashes)."
 
 
-def _ablation(strategies: Sequence[dict[str, Any]]) -> tuple[str, str]:
-    names = [s["name"] for s in strategies]
+def _ablation(strategies: Sequence[StrategySpec]) -> tuple[str, str]:
+    names = [spec.name for spec in strategies]
     several = sorted({name for name in names if names.count(name) > 1})
     if several:
         return YES, f"Run with several settings: {', '.join(several)}."
@@ -159,7 +161,7 @@ def _runs(blocks: Sequence[Block]) -> tuple[str, str]:
     return YES, reason
 
 
-def _reporting(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]:
+def _reporting(manifest: Manifest, blocks: Sequence[Block]) -> list[Item]:
     section = "Reporting what matters"
     thinking = sum(block.thinking * float(block.lengths.sum()) for block in blocks)
     took = "is not known" if isnan(thinking) else f"took {thinking:.3g} s in all"
@@ -181,9 +183,9 @@ def _reporting(manifest: dict[str, Any], blocks: Sequence[Block]) -> list[Item]:
             section,
             "Are all details of the set-up reported?",
             YES,
-            f"Manifest: Python {manifest['python']}, "
-            f"{', '.join(f'{k} {v}' for k, v in manifest['packages'].items())}, "
-            f"begun {manifest['created']}.",
+            f"Manifest: Python {manifest.python}, "
+            f"{', '.join(f'{k} {v}' for k, v in manifest.packages.items())}, "
+            f"begun {manifest.created}.",
         ),
     ]
 

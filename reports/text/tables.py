@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
-from ..figures.charts import best, budget
+from ..figures.charts import budget
 from ..figures.charts import runs as protocol_runs
 from ..record.curves import Block
 from ..stats.regret import average_rank, last
 from .escaping import csv, escape, latex, markdown, one_line
+
+if TYPE_CHECKING:
+    from ...bench.store.manifest import Manifest
 
 
 @dataclass(frozen=True)
@@ -178,7 +181,7 @@ def regret_table(
     blocks: Sequence[Block],
     metric: str,
     labels: Sequence[str],
-    manifest: dict[str, Any] | None = None,
+    manifest: Manifest | None = None,
     random: Mapping[tuple[str, str], float] | None = None,
 ) -> Table | None:
     """Mean ± std of the final regret, strategies by tasks; the best of each task in bold.
@@ -212,7 +215,7 @@ def regret_table(
     if set(random_row) != {"–"}:
         rows.append(["random search, expected", *random_row])
     if manifest is not None:
-        rows.append(["optimum", *(_optimum(manifest, task, metric) for task in tasks)])
+        rows.append(["optimum", *(manifest.tasks[task].best(metric) or "–" for task in tasks)])
     caption = f"Final {metric} regret of the incumbent, mean ± standard deviation over runs"
     if manifest is not None:
         caption += (
@@ -230,11 +233,6 @@ def regret_table(
         frozenset(under),
         rule,
     )
-
-
-def _optimum(manifest: dict[str, Any], task: str, metric: str) -> str:
-    facts = manifest["tasks"][task]
-    return "–" if facts["optimum"][metric] is None else best(facts, metric)
 
 
 def near_best(
@@ -292,7 +290,7 @@ def rank_table(blocks: Sequence[Block], labels: Sequence[str]) -> Table | None:
 
 
 def effort_table(
-    blocks: Sequence[Block], labels: Sequence[str], manifest: dict[str, Any] | None = None
+    blocks: Sequence[Block], labels: Sequence[str], manifest: Manifest | None = None
 ) -> Table:
     """Runs, queries, failures, share of distinct networks and thinking time of each strategy.
 
@@ -301,7 +299,7 @@ def effort_table(
     rows = []
     wanted = 0
     if manifest is not None:
-        wanted = len({block.task for block in blocks}) * manifest["experiment"]["seeds"]
+        wanted = len({block.task for block in blocks}) * manifest.experiment.seeds
     for label in labels:
         own = [block for block in blocks if block.strategy == label]
         if not own:

@@ -20,6 +20,7 @@ from nasarena.bench.core.oracle import TableOracle
 from nasarena.bench.core.runner import Budget, Run, run
 from nasarena.bench.core.types import Query
 from nasarena.bench.experiment import experiment
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 from nasarena.bench.store.store import Unit
 
@@ -74,7 +75,7 @@ def test_any_data_is_an_experiment_or_an_error_that_says_why(data):
         made = experiment.parse(data)
     except NasarenaError:
         return
-    again = experiment.from_manifest(made.to_json())
+    again = experiment.from_json(made.to_json())
     # A number that is none is not equal to itself, so texts are compared.
     assert repr(again) == repr(made)
 
@@ -153,9 +154,7 @@ def _record(draw_seed, rows):
 def _store(root, units):
     tasks = list(dict.fromkeys(task for task, _ in units))
     labels = list(dict.fromkeys(label for _, label in units))
-    specs = [{"name": label, "label": label, "settings": {}} for label in labels]
-    plan = {"schema": store.SCHEMA, "experiment": {"tasks": tasks, "strategies": specs}}
-    store.write_manifest(root, plan)
+    manifests.write(root, toy.manifest(tasks, labels))
 
 
 @examples(25)

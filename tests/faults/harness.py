@@ -8,9 +8,11 @@ import sys
 from pathlib import Path
 
 import pyarrow.compute as pc
+from msgspec.structs import replace
 
 from nasarena.bench.cache import cache_upkeep, run_cache
 from nasarena.bench.core import record
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 
 HERE = Path(__file__).parent
@@ -76,7 +78,7 @@ def bits(root):
 
 def manifest(root):
     """The manifest but for the time, and the commit, which may change while tests run."""
-    return {**store.manifest(root), "created": None, "git": None}
+    return replace(manifests.read(root), created="", git=None)
 
 
 def check(root, own_vault, whole):
@@ -85,7 +87,7 @@ def check(root, own_vault, whole):
     Returns the runs that are there: (label, seed) -> fingerprint.
     """
     if (root / "manifest.json").exists():
-        store.manifest(root)
+        manifests.read(root)
     there = bits(root) if root.exists() else {}
     assert there.items() <= whole.items()
     for path in root.rglob("*"):

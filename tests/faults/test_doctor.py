@@ -8,6 +8,7 @@ import harness
 import numpy as np
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench._base import locks
 from nasarena.bench._base.errors import StoreError
@@ -15,6 +16,7 @@ from nasarena.bench.core import record
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.experiment.experiment import parse
 from nasarena.bench.store import doctor, store, unit_file
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store.store import Unit
 from nasarena.cli import main
 
@@ -123,7 +125,7 @@ def test_many_things_at_once(root, nasarena):
 
 @pytest.mark.parametrize("harm", ["lost", "flipped", "cut", "empty"])
 def test_the_manifest_is_made_anew_from_the_units(root, harm, nasarena):
-    path, before = root / "manifest.json", store.manifest(root)
+    path, before = root / "manifest.json", manifests.read(root)
     text = path.read_text()
     if harm == "lost":
         path.unlink()
@@ -133,11 +135,11 @@ def test_the_manifest_is_made_anew_from_the_units(root, harm, nasarena):
     with pytest.raises(StoreError, match=r"doctor|cannot be read|no manifest"):
         execute(root, plan(), processes=1)
     assert mended(root) == []
-    now = store.manifest(root)
-    assert "from 4 units" in now.pop("recovered")
-    for said in (before, now):
-        del said["created"], said["name"], said["experiment"]["name"]
-    assert now == before
+    now = manifests.read(root)
+    assert "from 4 units" in now.recovered
+    experiment = replace(now.experiment, name=before.experiment.name)
+    same = {"created": before.created, "name": before.name, "recovered": None}
+    assert replace(now, experiment=experiment, **same) == before
     assert execute(root, plan(), processes=1) == []
     assert path.with_name("manifest.json.damaged-1").exists() == (harm != "lost")
 
@@ -155,7 +157,7 @@ def test_a_manifest_that_cannot_be_made_anew(root, nasarena):
 
 
 def test_a_manifest_of_a_newer_version_is_left_alone(root, nasarena):
-    store.write_manifest(root, store.manifest(root) | {"schema": 2})
+    manifests.write(root, replace(manifests.read(root), schema=3))
     before = (root / "manifest.json").read_bytes()
     code, out, _ = nasarena("doctor", root, "--mend")
     assert code == 1
@@ -165,12 +167,13 @@ def test_a_manifest_of_a_newer_version_is_left_alone(root, nasarena):
 
 def test_units_that_the_manifest_lost_are_added_to_it(root):
     """As after two runs at once on a file system without locks."""
-    said, whole = store.manifest(root), harness.bits(root)
-    lost = said["experiment"]["strategies"].pop()
-    store.write_manifest(root, said)
+    said, whole = manifests.read(root), harness.bits(root)
+    *others, lost = said.experiment.strategies
+    experiment = replace(said.experiment, strategies=tuple(others))
+    manifests.write(root, replace(said, experiment=experiment))
     assert {problem for _, problem in found(root)} == {"the manifest does not name its strategy"}
     assert mended(root) == []
-    assert store.manifest(root)["experiment"]["strategies"][-1] == lost
+    assert manifests.read(root).experiment.strategies[-1] == lost
     assert execute(root, plan(), processes=1) == []
     assert harness.bits(root) == whole
 

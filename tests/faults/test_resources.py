@@ -11,12 +11,14 @@ from contextlib import contextmanager
 
 import harness
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench._base import atomic, locks
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.experiment.experiment import parse
 from nasarena.bench.store import doctor, store
+from nasarena.bench.store import manifest as manifests
 
 LABELS = ("random", "local-search")
 
@@ -158,7 +160,7 @@ def test_clocks_that_lie(tmp_path, undisturbed, stamp):
     """Files from 1970 or from the future, and a manifest that is made after they are."""
     root = tmp_path / "results"
     shutil.copytree(undisturbed, root)
-    store.write_manifest(root, store.manifest(root) | {"created": "2999-01-01T00:00:00+00:00"})
+    manifests.write(root, replace(manifests.read(root), created="2999-01-01T00:00:00+00:00"))
     part = root / "runs" / ".0-4.parquet.abcdefgh.part"
     part.write_text("half")
     for path in root.rglob("*"):
@@ -207,7 +209,7 @@ def test_a_folder_without_locks(tmp_path, undisturbed, monkeypatch, capsys):
     part = root / "runs" / ".0-4.parquet.abcdefgh.part"
     part.parent.mkdir(parents=True)
     part.write_text("half")
-    store.write_manifest(root, store.manifest(undisturbed))
+    manifests.write(root, manifests.read(undisturbed))
     execute(root, plan(), processes=1)
     assert "lies on a file system without locks: run only one command" in capsys.readouterr().err
     assert part.exists()

@@ -14,6 +14,7 @@ from nasarena.bench._base.errors import StoreError
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.experiment.experiment import parse
 from nasarena.bench.store import doctor, store
+from nasarena.bench.store import manifest as manifests
 
 BOTH = ("random", "local-search")
 
@@ -41,9 +42,9 @@ def test_two_runs_that_add_different_strategies_and_seeds(tmp_path, own_vault):
     execute(tmp_path / "alone", plan(["random"]), processes=1)
     execute(tmp_path / "alone", plan(["local-search"], seeds=12), processes=1)
     assert harness.bits(root) == harness.bits(tmp_path / "alone")
-    experiment = store.manifest(root)["experiment"]
-    assert sorted(spec["label"] for spec in experiment["strategies"]) == sorted(BOTH)
-    assert experiment["seeds"] == 20
+    experiment = manifests.read(root).experiment
+    assert sorted(spec.label for spec in experiment.strategies) == sorted(BOTH)
+    assert experiment.seeds == 20
     assert list(doctor.examine(root)) == []
 
 

@@ -17,12 +17,15 @@ from functools import cache
 from pathlib import Path
 from pickle import UnpicklingError
 
-from nasarena.bench._base import locks
+from msgspec.structs import replace
+
+from nasarena.bench._base import decoding, locks
 from nasarena.bench._base.errors import NasarenaError
 from nasarena.bench.cache import cache_entry, random_curve, run_cache
 from nasarena.bench.execute import heartbeat, run_log
 from nasarena.bench.experiment import experiment
 from nasarena.bench.store import doctor, packed, store, unit_index
+from nasarena.bench.store import manifest as manifests
 from nasarena.reports.exchange import formats
 from nasarena.reports.history import history
 from nasarena.reports.record import provenance
@@ -54,23 +57,29 @@ def _experiment(folder: Path, data: bytes) -> object:
 
 
 def _manifest(folder: Path, data: bytes) -> object:
-    _put(folder, "manifest.json", data)
-    store.manifest(folder)
+    _put(folder, "manifest.json", _sealed(data))
+    manifests.read(folder)
     return store.read(folder), store.fingerprints(folder)
 
 
-def plain_manifest() -> dict[str, object]:
-    """A manifest with all that the store's reader looks at."""
-    strategies = [{"name": LABEL, "label": LABEL, "settings": {}}]
-    return {
-        "schema": store.SCHEMA,
-        "experiment": {"tasks": [TASK], "strategies": strategies, "seeds": 2},
-        "tasks": {},
-    }
+def _sealed(data: bytes) -> bytes:
+    """A manifest with the checksum that fits, or a fuzzer would never get behind it."""
+    with suppress(decoding.DecodeError):
+        plain = decoding.loads(data)
+        if isinstance(plain, dict):
+            plain.pop(manifests.CHECKSUM, None)
+            return manifests.sealed(plain).encode("utf-8", "surrogatepass")
+    return data
+
+
+def a_manifest() -> manifests.Manifest:
+    """A manifest of one task and strategy, the same each time."""
+    made = toy.manifest([TASK], [LABEL], seeds=2)
+    return replace(made, created="2026-01-01T00:00:00+00:00")
 
 
 def _unit(folder: Path, data: bytes) -> object:
-    store.write_manifest(folder, plain_manifest())
+    manifests.write(folder, a_manifest())
     path = _put(folder, f"runs/{TASK}/{LABEL}/0-1.parquet", data)
     store.damage(path)
     with suppress(store.StoreError):
@@ -82,7 +91,7 @@ def _unit(folder: Path, data: bytes) -> object:
 
 def _beside_units(folder: Path, data: bytes) -> object:
     """What a run leaves beside its results: its log, its index, what is under way, who holds it."""
-    store.write_manifest(folder, plain_manifest())
+    manifests.write(folder, a_manifest())
     unit = (CORPUS / "unit" / "seed-1").read_bytes()
     _put(folder, f"runs/{TASK}/{LABEL}/0-1.parquet", unit)
     _put(folder, f"{run_log.FOLDER}/a.jsonl", data)
@@ -216,6 +225,12 @@ def _recipe(folder: Path, data: bytes) -> object:
     return None
 
 
+def _tidy_manifest(folder: Path, data: bytes) -> object:
+    rows = f"task,strategy,seed,loss\n{TASK},{LABEL},0,1\n".encode()
+    read = _exchange("tidy", "runs.manifest.json", "runs.csv", runs__csv=rows)
+    return read(folder, _sealed(data))
+
+
 _SYNE_TUNE = {
     "metric_names": ["loss"],
     "metric_mode": "min",
@@ -252,9 +267,7 @@ READERS: dict[str, Reader] = {
     "description": _description,
     "tidy-csv": _exchange("tidy", "runs.csv"),
     "tidy-parquet": _exchange("tidy", "runs.parquet"),
-    "tidy-manifest": _exchange(
-        "tidy", "runs.manifest.json", "runs.csv", runs__csv=b"task,strategy,seed,loss\na,b,0,1\n"
-    ),
+    "tidy-manifest": _tidy_manifest,
     "carps": _exchange("carps", "logs.csv"),
     "syne-tune": _exchange("syne-tune", "in/metadata.json", results__csv=SYNE_TUNE_ROWS),
     "syne-tune-rows": _exchange(

@@ -29,6 +29,7 @@ from nasarena.bench import strategy
 from nasarena.bench.cache import cache_entry
 from nasarena.bench.core import record
 from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import unit_file
 from nasarena.spaces.formats.nasbench101 import masked_crc
 from nasarena.spaces.published import nasbench101, nasbench201
@@ -51,7 +52,7 @@ def seeds() -> dict[str, list[bytes]]:
             b'strategies = ["random", {name = "local-search", label = "l"}]\n'
             b"[budget]\nqueries = 5\nseconds = 1.5\n"
         ],
-        "manifest": [_json(readers.plain_manifest())],
+        "manifest": [manifests.text(readers.a_manifest()).encode()],
         "unit": [_parquet(unit), unit_file.sealed_bytes(unit)],
         "beside-units": [
             _json({"version": 1, "files": {}}) + b"\n",
@@ -90,7 +91,7 @@ def seeds() -> dict[str, list[bytes]]:
         "description": [readers._DESCRIPTION.encode() + b'[choices]\nop = ["a", "b"]\n'],
         "tidy-csv": [tidy.encode()],
         "tidy-parquet": [_parquet(pa.Table.from_pandas(pd.read_csv(io.StringIO(tidy))))],
-        "tidy-manifest": [_json({**readers.plain_manifest(), "tasks": {"a": {"hash": "0"}}})],
+        "tidy-manifest": [manifests.text(readers.a_manifest()).encode()],
         "carps": [
             b"task_id,optimizer_id,seed,n_trials,trial_value__cost,trial_value__time\n"
             b'a,b,0,1,0.5,1.0\na,b,0,2,"[0.25]",2.0\n'
@@ -141,7 +142,7 @@ def _packed(unit: pa.Table) -> pa.Table:
     names = pa.array([readers.TASK] * len(unit)), pa.array([readers.LABEL] * len(unit))
     table = unit.drop_columns(["start", "thinking"])
     table = table.append_column("task", names[0]).append_column("strategy", names[1])
-    text = json.dumps(readers.plain_manifest())
+    text = manifests.text(readers.a_manifest())
     return table.replace_schema_metadata({"nasarena.manifest": text})
 
 

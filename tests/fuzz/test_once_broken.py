@@ -16,7 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent))
 import fuzz
 import readers
 
-PLAIN = readers.plain_manifest()
+from nasarena.bench._base import decoding
+from nasarena.bench.store import manifest as manifests
+
+PLAIN = decoding.plain(readers.a_manifest())
 DEEP = b"[" * 100_000
 TIDY = b"task,strategy,seed,loss,epochs,arch\n"
 CARPS = b"task_id,optimizer_id,seed,n_trials,trial_value__cost\n"
@@ -57,7 +60,7 @@ BROKE = {
         changed(PLAIN, experiment={"tasks": ["a"], "strategies": [{"name": "b"}]}),
     ),
     "a manifest without tasks": ("manifest", changed(PLAIN, experiment={"strategies": []})),
-    "a manifest without an experiment": ("manifest", b'{"schema": 1}'),
+    "a manifest without an experiment": ("manifest", b'{"schema": 2}'),
     "a manifest with a task that is no name": (
         "manifest",
         changed(PLAIN, experiment={"tasks": [1], "strategies": []}),
@@ -86,11 +89,11 @@ BROKE = {
     ),
     "a packed file without tasks": (
         "packed",
-        parquet({"seed": [0]}, {"nasarena.manifest": json.dumps(PLAIN)}),
+        parquet({"seed": [0]}, {"nasarena.manifest": manifests.sealed(PLAIN)}),
     ),
     "a packed file with numbers as tasks": (
         "packed",
-        parquet({"task": [1], "strategy": [2]}, {"nasarena.manifest": json.dumps(PLAIN)}),
+        parquet({"task": [1], "strategy": [2]}, {"nasarena.manifest": manifests.sealed(PLAIN)}),
     ),
     "a vault entry that does not say what duplicates cost": ("vault-entry", entry(task="toy/a")),
     "a pickle that ends": ("pickle", pickle.dumps({"a": 1})[:-3]),
@@ -131,7 +134,7 @@ BROKE = {
     "rows whose choices are words": ("tidy-csv", TIDY + b"a,b,0,0.5,1,x\n"),
     "rows whose choices are huge": ("tidy-csv", TIDY + b"a,b,0,0.5,1,99999 0\n"),
     "a table's manifest that is a list": ("tidy-manifest", b"[]"),
-    "a table's manifest without tasks": ("tidy-manifest", b'{"schema": 1}'),
+    "a table's manifest without tasks": ("tidy-manifest", b'{"schema": 2}'),
     "pandas' notes in a Parquet file that are wrong": (
         "tidy-parquet",
         parquet({"task": ["a"]}, {"pandas": '{"index_columns": ["x"], "columns": [{}]}'}),

@@ -3,49 +3,56 @@
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+from msgspec.structs import replace
 
 from nasarena.bench.core import record
+from nasarena.bench.core.runner import Budget
+from nasarena.bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
+from nasarena.bench.experiment.experiment import Experiment, StrategySpec
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
+from nasarena.bench.store.manifest import Machine, Manifest
 from nasarena.bench.store.store import Unit
 
 
 def facts(test=True, noise=None):
-    column = {"label": "validation accuracy (of a kind)", "unit": "%", "maximize": True}
-    return {
-        "optimum": {"validation": -95.0, "test": -90.0 if test else None},
-        "validation": column,
-        "test": {**column, "label": "test accuracy"} if test else None,
-        "cost": {"label": "training time", "unit": "s", "maximize": False},
-        "objectives": {"validation": column},
-        "noise": {"validation": noise, "test": noise if test else None},
-        "architectures": 1000,
-        "unique": 900,
-        "hash": "abc",
-        "citation": "Somebody & Someone 2020",
-    }
+    column = ColumnFacts("validation accuracy (of a kind)", "%", maximize=True)
+    return TaskFacts(
+        optimum=PerMetric(-95.0, -90.0 if test else None),
+        validation=column,
+        test=ColumnFacts("test accuracy", "%", maximize=True) if test else None,
+        cost=ColumnFacts("training time", "s"),
+        objectives={"validation": column},
+        noise=PerMetric(noise, noise if test else None),
+        architectures=1000,
+        unique=900,
+        hash="abc",
+        citation="Somebody & Someone 2020",
+    )
 
 
 def manifest(labels, tasks, budget=None):
-    return {
-        "schema": store.SCHEMA,
-        "name": "a <test>",
-        "experiment": {
-            "tasks": list(tasks),
-            "strategies": [{"label": x, "name": x, "settings": {"k": 1}} for x in labels],
-            "seeds": 3,
-            "seed": 0,
-            "budget": budget or {"queries": 4, "epochs": None, "seconds": None},
-            "workers": 1,
-            "noise": "sampled",
-            "duplicates": "charge",
-        },
-        "tasks": tasks,
-        "packages": {"nasarena": "0.1.0", "numpy": "2"},
-        "python": "3.11",
-        "machine": {"system": "Linux", "cores": 2},
-        "git": None,
-        "created": "2026-01-01T00:00:00+00:00",
-    }
+    experiment = Experiment(
+        tasks=tuple(tasks),
+        strategies=tuple(StrategySpec(x, x, {"k": 1}) for x in labels),
+        seeds=3,
+        budget=budget or Budget(queries=4),
+    )
+    return Manifest(
+        name="a <test>",
+        experiment=experiment,
+        tasks=tasks,
+        packages={"nasarena": "0.1.0", "numpy": "2"},
+        python="3.11",
+        machine=Machine("Linux", cores=2),
+        git=None,
+        created="2026-01-01T00:00:00+00:00",
+    )
+
+
+def with_experiment(plan, **changes):
+    """The manifest with other fields in its experiment."""
+    return replace(plan, experiment=replace(plan.experiment, **changes))
 
 
 def frame(rows):
@@ -77,7 +84,7 @@ def synthetic(labels=("a", "b"), tasks=("t/1", "t/2"), seeds=3, steps=4, first=0
 
 def write(root, data, plan):
     """The results folder ``root`` with these rows and this manifest; one unit a block of runs."""
-    store.write_manifest(root, plan)
+    manifests.write(root, plan)
     for (task, label), part in data.groupby(["task", "strategy"], observed=True, sort=False):
         columns = part.drop(columns=["task", "strategy"])
         columns["replica"], columns["start"] = 0, columns["finish"] - 2

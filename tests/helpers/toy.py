@@ -9,6 +9,9 @@ import numpy as np
 
 from nasarena.bench import strategy
 from nasarena.bench.core.task import Task
+from nasarena.bench.core.task_facts import ColumnFacts, TaskFacts
+from nasarena.bench.experiment.experiment import Experiment, StrategySpec
+from nasarena.bench.store.manifest import Manifest
 from nasarena.spaces import Column, Decision, SearchSpace
 
 EPOCHS = (1, 3, 9)
@@ -127,3 +130,11 @@ class LiveBenchmark(ToyBenchmark):
 
 
 LIVE = LiveBenchmark()
+
+
+def manifest(tasks=("t",), labels=("a",), **keys: Any) -> Manifest:
+    """A manifest of tasks and strategies that need not exist; ``keys`` are the experiment's."""
+    specs = tuple(StrategySpec(label, label) for label in labels)
+    facts = TaskFacts(hash="abc", validation=ColumnFacts("loss"))
+    experiment = Experiment(tasks=tuple(tasks), strategies=specs, **keys)
+    return Manifest(experiment=experiment, tasks=dict.fromkeys(tasks, facts))

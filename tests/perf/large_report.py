@@ -16,24 +16,29 @@ import pyarrow as pa
 from memory import measure
 
 from nasarena.bench.core import record
+from nasarena.bench.core.runner import Budget
+from nasarena.bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
+from nasarena.bench.experiment.experiment import Experiment, StrategySpec
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
+from nasarena.bench.store.manifest import Manifest
 from nasarena.bench.store.store import Unit
 
 SHAPE = (20, 20, 100, 1000)
 BLOCK = 50
-COLUMN = {"label": "validation accuracy", "unit": "%", "maximize": True}
-FACTS = {
-    "optimum": {"validation": -95.0, "test": -94.0},
-    "validation": COLUMN,
-    "test": COLUMN | {"label": "test accuracy"},
-    "cost": {"label": "training time", "unit": "s", "maximize": False},
-    "objectives": {"validation": COLUMN},
-    "noise": {"validation": 0.1, "test": 0.1},
-    "architectures": 15625,
-    "unique": 6466,
-    "hash": "made-up",
-    "citation": "made up",
-}
+COLUMN = ColumnFacts("validation accuracy", "%", maximize=True)
+FACTS = TaskFacts(
+    hash="made-up",
+    validation=COLUMN,
+    test=ColumnFacts("test accuracy", "%", maximize=True),
+    cost=ColumnFacts("training time", "s"),
+    optimum=PerMetric(-95.0, -94.0),
+    noise=PerMetric(0.1, 0.1),
+    objectives={"validation": COLUMN},
+    architectures=15625,
+    unique=6466,
+    citation="made up",
+)
 
 
 def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
@@ -41,37 +46,23 @@ def make(root: Path, shape: tuple[int, int, int, int] = SHAPE) -> None:
     many, strategies, seeds, queries = shape
     tasks = [f"made-up/{n:02}" for n in range(many)]
     labels = [f"strategy-{n:02}" for n in range(strategies)]
-    experiment = {
-        "tasks": tasks,
-        "strategies": [{"label": x, "name": x, "settings": {}} for x in labels],
-        "seeds": seeds,
-        "seed": 0,
-        "budget": {"queries": queries, "epochs": None, "seconds": None},
-        "workers": 1,
-        "noise": "sampled",
-        "duplicates": "charge",
-    }
-    plan = {
-        "schema": store.SCHEMA,
-        "name": "a big store",
-        "experiment": experiment,
-        "tasks": dict.fromkeys(tasks, FACTS),
-        "packages": {"nasarena": "0"},
-        "python": "3",
-        "machine": {"system": "any", "cores": 2},
-        "git": None,
-        "created": "2026-01-01T00:00:00+00:00",
-    }
+    experiment = Experiment(
+        tasks=tuple(tasks),
+        strategies=tuple(StrategySpec(label, label) for label in labels),
+        seeds=seeds,
+        budget=Budget(queries=queries),
+    )
+    plan = Manifest(name="a big store", experiment=experiment, tasks=dict.fromkeys(tasks, FACTS))
     for task in tasks:
         for number, label in enumerate(labels):
             for first in range(0, seeds, BLOCK):
                 unit = Unit(task, label, first, min(first + BLOCK, seeds) - 1)
                 speed = 1 + number / strategies
                 store.write_unit(root, unit, rows(unit, queries, speed))
-    store.write_manifest(root, plan)
+    manifests.write(root, plan)
 
 
-def rows(unit: Unit, queries: int, speed: float, data: str = FACTS["hash"]) -> pa.Table:
+def rows(unit: Unit, queries: int, speed: float, data: str = FACTS.hash) -> pa.Table:
     """The record of some runs of one strategy: the same at every call.
 
     ``data`` is the hash of the table that it says it was made on.

@@ -15,7 +15,8 @@ from memory import measure
 
 from nasarena.bench.experiment import experiment as experiments
 from nasarena.bench.experiment import registry
-from nasarena.bench.store import manifest, store
+from nasarena.bench.store import manifest as manifests
+from nasarena.bench.store import store
 from nasarena.bench.store.store import Unit
 
 TASKS = ("nasbench201/cifar10", "nasbench201/cifar100", "nasbench-graph/cora")
@@ -46,17 +47,16 @@ def make(root: Path) -> None:
             for first in range(0, experiment.seeds, SEEDS):
                 unit = Unit(task, spec.label, first, first + SEEDS - 1)
                 store.write_unit(root, unit, rows(unit, QUERIES, 1.0, data))
-    store.write_manifest(root, manifest.new(experiment))
+    manifests.write(root, manifests.new(experiment))
 
 
 RESUME = """
 import sys
 from pathlib import Path
-from nasarena.bench.experiment import experiment
-from nasarena.bench.store import store
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.execute.executor import execute
 root = Path(sys.argv[1])
-made = experiment.from_manifest(store.manifest(root)["experiment"])
+made = manifests.experiment(root)
 assert execute(root, made) == []
 """
 

@@ -21,7 +21,10 @@ from nasarena.bench.execute.executor import execute
 from nasarena.bench.execute.units import compute
 from nasarena.bench.experiment import experiment as experiments
 from nasarena.bench.experiment import registry
+from nasarena.bench.experiment.experiment import Experiment, StrategySpec
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
+from nasarena.bench.store.manifest import Manifest
 from nasarena.bench.store.store import Unit
 
 QUERIES = 200
@@ -201,13 +204,10 @@ def large(tmp_path_factory):
     task = registry.task("nasbench201/cifar10")
     labels = [f"s{i}" for i in range(10)]
     tasks = [f"t/{i}" for i in range(10)]
-    experiment = {
-        "tasks": tasks,
-        "strategies": [{"label": label, "name": label, "settings": {}} for label in labels],
-        "budget": {"queries": QUERIES, "epochs": None, "seconds": None},
-    }
-    facts = {name: task.facts() for name in tasks}
-    store.write_manifest(root, {"schema": store.SCHEMA, "experiment": experiment, "tasks": facts})
+    specs = tuple(StrategySpec(label, label) for label in labels)
+    experiment = Experiment(tasks=tuple(tasks), strategies=specs, seeds=500, budget=BUDGET)
+    facts = dict.fromkeys(tasks, task.facts())
+    manifests.write(root, Manifest(experiment=experiment, tasks=facts))
     factory = registry.strategy_factory("random")
     for block in range(10):
         seeds = range(50 * block, 50 * block + 50)
@@ -227,7 +227,7 @@ def test_ten_million_rows(benchmark, capsys, large):
     def curves():
         frame = store.read(large, columns=COLUMNS)
         assert len(frame) == 10_000_000
-        return blocks(frame, store.manifest(large))
+        return blocks(frame, manifests.read(large))
 
     found = benchmark.pedantic(curves, rounds=3)
     assert len(found) == 100

@@ -6,6 +6,7 @@ import pytest
 from stores import facts, frame, manifest, synthetic, write
 
 from nasarena.bench._base.errors import StoreError
+from nasarena.bench.core.runner import Budget
 from nasarena.reports import write_report
 from nasarena.reports.record.curves import blocks
 from nasarena.reports.text.tables import (
@@ -76,14 +77,14 @@ def test_a_mean_curve_exists_only_where_every_run_does():
 
 
 def test_a_run_that_met_the_deadline_lasts_until_it():
-    budget = {"queries": 4, "epochs": None, "seconds": 9.5}
+    budget = Budget(queries=4, seconds=9.5)
     rows = [("t/1", "a", 0, 1.0, -90.0)] * 4 + [("t/1", "a", 1, 1.0, -90.0)] * 2
     (block,) = blocks(frame(rows), manifest(["a"], {"t/1": facts()}, budget))
     assert block.ends.tolist() == [8.0, 9.5]
 
 
 def test_a_run_whose_epochs_may_have_ended_it_is_not_extended_to_the_deadline():
-    budget = {"queries": None, "epochs": 40, "seconds": 1e6}
+    budget = Budget(epochs=40, seconds=1e6)
     rows = [("t/1", "a", 0, 1.0, -90.0)] * 4 + [("t/1", "a", 1, 1.0, -90.0)] * 2
     (block,) = blocks(frame(rows), manifest(["a"], {"t/1": facts()}, budget))
     assert block.ends.tolist() == [8.0, 4.0]

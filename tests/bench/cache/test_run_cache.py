@@ -1,13 +1,13 @@
 import json
 import os
 import shutil
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.cache import cache_entry, cache_upkeep, run_cache

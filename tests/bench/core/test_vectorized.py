@@ -1,8 +1,8 @@
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench._base.errors import RunFailed
 from nasarena.bench.cache.run_cache import Folder, Vault

@@ -16,7 +16,8 @@ from plans import HERE, TASK, bits, both, plan
 
 from nasarena.bench._base.errors import ClusterError
 from nasarena.bench.execute.executor import execute
-from nasarena.bench.store import manifest, store
+from nasarena.bench.store import manifest
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store.mirror import Mirror, pull
 from nasarena.studies import data
 
@@ -286,4 +287,4 @@ def test_workers_write_to_s3(tmp_path, undisturbed, bucket, cluster):
     assert bits(tmp_path / "run") == undisturbed
     assert pull(bucket, tmp_path / "pulled") == (8, [])
     assert bits(tmp_path / "pulled") == undisturbed
-    assert Mirror(bucket).manifest() == store.manifest(tmp_path / "pulled")
+    assert Mirror(bucket).manifest() == manifests.read(tmp_path / "pulled")

@@ -5,6 +5,7 @@ from plans import TASK, bits, plan
 
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.execute.executor import execute
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 from nasarena.bench.store.store import Unit
 
@@ -36,7 +37,7 @@ def test_the_same_again_runs_nothing_and_more_seeds_only_what_is_missing(tmp_pat
         ("random", 10, 11),
     }
     assert before.items() <= bits(tmp_path).items()
-    assert store.manifest(tmp_path)["experiment"]["seeds"] == 12
+    assert manifests.read(tmp_path).experiment.seeds == 12
     assert len(store.read(tmp_path)) == 2 * 12 * 5
 
 
@@ -123,7 +124,7 @@ def test_a_read_only_folder_is_named(tmp_path):
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_folder_that_cannot_be_written_is_named(tmp_path, processes):
     (tmp_path / "runs").write_text("in the way")
-    store.write_manifest(tmp_path, store.manifest(_started(tmp_path / "other")))
+    manifests.write(tmp_path, manifests.read(_started(tmp_path / "other")))
     with pytest.raises(StoreError, match="cannot write"):
         execute(tmp_path, plan(), processes=processes)
 

@@ -18,6 +18,7 @@ from nasarena.bench.execute.executor import ThisProcess, execute
 from nasarena.bench.execute.processes import LocalProcesses, contained
 from nasarena.bench.execute.units import Job, missing_units
 from nasarena.bench.experiment import experiment
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 
 HERE = Path(__file__).parents[2] / "helpers"
@@ -224,7 +225,7 @@ def test_the_same_bits_in_any_order_by_any_number_with_bad_ones_between(tmp_path
     execute(tmp_path / "serial", good, executor=LocalProcesses(1))
     bad = ("dies", "raises", "exits", "changes_everything", "hangs_in_c")
     mixed = plan(*bad, *(spec.label for spec in good.strategies), seeds=10, timeout=0.3)
-    store.write_manifest(tmp_path / "mixed", store.manifest(tmp_path / "serial"))
+    manifests.write(tmp_path / "mixed", manifests.read(tmp_path / "serial"))
     shuffled = [
         job
         for job in jobs(tmp_path / "mixed", mixed)

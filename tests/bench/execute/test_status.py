@@ -11,6 +11,7 @@ import time
 from pathlib import Path
 
 import pytest
+import toy
 
 from nasarena.bench.execute import heartbeat, run_log
 from nasarena.bench.execute.executor import execute
@@ -18,6 +19,7 @@ from nasarena.bench.execute.run_log import RunLog
 from nasarena.bench.execute.status import Watcher
 from nasarena.bench.execute.units import Done
 from nasarena.bench.experiment import experiment as experiments
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 from nasarena.bench.store.store import Unit
 from nasarena.cli import status
@@ -36,12 +38,7 @@ def plan(*strategies, **keys):
 def empty(tmp_path):
     """A folder whose run of twelve units has not begun: three strategies, four units each."""
     labels = ["quick", "slow", "slower"]
-    experiment = {
-        "tasks": ["t"],
-        "strategies": [{"label": x, "name": x, "settings": {}} for x in labels],
-        "seeds": 20,
-    }
-    store.write_manifest(tmp_path, {"schema": 1, "name": "n", "experiment": experiment})
+    manifests.write(tmp_path, toy.manifest(labels=labels, seeds=20))
     return tmp_path
 
 

@@ -17,7 +17,7 @@ pytest.importorskip("sklearn")
 
 from nasarena.bench.experiment import registry  # noqa: E402
 from nasarena.bench.live.retrain import winner  # noqa: E402
-from nasarena.bench.store import store  # noqa: E402
+from nasarena.bench.store import manifest as manifests  # noqa: E402
 
 EXAMPLES = Path(__file__).parents[3] / "examples"
 PAIRS = Path(__file__).parents[4] / "shared/data/en-de"
@@ -37,7 +37,7 @@ def margins(results, task_id):
     Positive is better, in the units of the metric.
     """
     task = registry.task(task_id)
-    labels = [s["label"] for s in store.manifest(results)["experiment"]["strategies"]]
+    labels = list(manifests.read(results).specs)
     best = min((winner(results, task_id, label) for label in labels), key=lambda w: w.loss)
     full = task.training.epochs[-1]
     assert best.epochs == full

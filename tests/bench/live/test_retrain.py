@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec import structs
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
@@ -21,6 +22,7 @@ from nasarena.bench.live import journal, load, model, model_card, trainer  # noq
 from nasarena.bench.live import retrain as retraining  # noqa: E402
 from nasarena.bench.live.retrain import Options, plan, retrain, winner  # noqa: E402
 from nasarena.bench.live.task import LiveTask  # noqa: E402
+from nasarena.bench.store import manifest as manifests  # noqa: E402
 from nasarena.bench.store import store  # noqa: E402
 from nasarena.spaces import MissingPackage  # noqa: E402
 
@@ -342,9 +344,10 @@ def test_without_torch(monkeypatch, searched):
 
 def test_other_data_than_the_searchs_are_refused(searched, monkeypatch):
     results, ids = searched
-    there = store.manifest(results)
-    there["tasks"][ids["digits"]]["data"] = "something else"
-    monkeypatch.setattr(store, "manifest", lambda root: there)
+    there = manifests.read(results)
+    task = ids["digits"]
+    others = {**there.tasks, task: structs.replace(there.tasks[task], data="something else")}
+    monkeypatch.setattr(manifests, "read", lambda root: structs.replace(there, tasks=others))
     with pytest.raises(StoreError, match="had something else: name them with --data"):
         planned(searched)
 

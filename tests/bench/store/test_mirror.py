@@ -5,7 +5,7 @@ from plans import bits, plan
 
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.execute.executor import execute
-from nasarena.bench.store import store
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store.mirror import Mirror, pull
 
 fsspec = pytest.importorskip("fsspec")
@@ -43,7 +43,7 @@ def test_a_run_is_kept_in_both_places_and_elsewhere_nothing_runs_again(tmp_path,
     assert bits(other) == bits(one)
     more = execute(other, plan("random", "good", seeds=5), processes=1, mirror=Mirror(url))
     assert [done.unit[2:] for done in more] == [(3, 4)] * 2
-    assert Mirror(url).manifest()["experiment"]["seeds"] == 5
+    assert Mirror(url).manifest().experiment.seeds == 5
 
 
 def test_what_is_here_already_is_put_there(tmp_path, url):
@@ -52,7 +52,7 @@ def test_what_is_here_already_is_put_there(tmp_path, url):
     assert pull(url, tmp_path / "two") == (1, [])
     assert bits(tmp_path / "two") == bits(tmp_path / "one")
     assert pull(url, tmp_path / "two") == (0, [])
-    assert store.manifest(tmp_path / "two")["tasks"] == store.manifest(tmp_path / "one")["tasks"]
+    assert manifests.read(tmp_path / "two").tasks == manifests.read(tmp_path / "one").tasks
 
 
 def test_a_failed_unit_is_not_put_there(tmp_path, url):

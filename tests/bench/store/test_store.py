@@ -9,6 +9,7 @@ import toy
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.core import record
 from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 from nasarena.bench.store.store import Unit
 
@@ -20,8 +21,7 @@ def unit_record(seeds=(0, 1), queries=6, **about):
 
 
 def make_store(root, labels=("b", "a"), tasks=("toy/z", "toy/a")):
-    experiment = {"tasks": list(tasks), "strategies": [{"label": x} for x in labels]}
-    store.write_manifest(root, {"schema": store.SCHEMA, "experiment": experiment})
+    manifests.write(root, toy.manifest(tasks, labels))
     for task in tasks:
         for label in labels:
             store.write_unit(root, Unit(task, label, 2, 3), unit_record((2, 3)))
@@ -153,4 +153,4 @@ def test_manifests_that_cannot_be_used(tmp_path, text, message):
     if text is not None:
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(StoreError, match=message):
-        store.manifest(tmp_path)
+        manifests.read(tmp_path)

@@ -16,6 +16,7 @@ from nasarena.bench._base.errors import NasarenaError, StoreError
 from nasarena.bench.cache import cache_entry, run_cache
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.experiment import experiment
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import packed, store
 from nasarena.bench.store.store import Unit
 from nasarena.cli import main
@@ -24,11 +25,6 @@ from nasarena.spaces import bounds
 
 UNIT = Unit("t", "a", 0, 9)
 PLAIN = {"tasks": ["nasbench201/cifar10"], "strategies": ["random"], "seeds": 2}
-
-
-def manifest(tasks=("t",), labels=("a",)):
-    specs = [{"name": label, "label": label, "settings": {}} for label in labels]
-    return {"schema": 1, "experiment": {"tasks": list(tasks), "strategies": specs}}
 
 
 def table(rows=3):
@@ -119,7 +115,7 @@ def test_a_run_does_not_follow_links_out(tmp_path):
 def test_a_unit_that_is_a_link_to_another_file_is_damaged_and_the_file_is_left(tmp_path):
     secret = tmp_path / "secret"
     secret.write_text("secret")
-    store.write_manifest(tmp_path / "r", manifest())
+    manifests.write(tmp_path / "r", toy.manifest())
     path = store.unit_path(tmp_path / "r", UNIT)
     path.parent.mkdir(parents=True)
     path.symlink_to(secret)
@@ -167,7 +163,7 @@ def bomb(path, **columns):
 
 @pytest.mark.usefixtures("strict")
 def test_a_unit_of_millions_of_rows_in_no_bytes_is_damaged(tmp_path):
-    store.write_manifest(tmp_path, manifest())
+    manifests.write(tmp_path, toy.manifest())
     path = store.unit_path(tmp_path, UNIT)
     pq.write_table(bomb(path, seed=1, loss=0.5), path)
     for read in (lambda: store.read_unit(path), lambda: store.read(tmp_path)):
@@ -178,7 +174,7 @@ def test_a_unit_of_millions_of_rows_in_no_bytes_is_damaged(tmp_path):
 @pytest.mark.usefixtures("strict")
 def test_a_packed_file_and_a_tidy_one_are_bounded(tmp_path):
     made = bomb(tmp_path / "x", task="t", strategy="a", loss=0.5, seed=1)
-    about = {"nasarena.manifest": json.dumps(manifest())}
+    about = {"nasarena.manifest": manifests.text(toy.manifest())}
     pq.write_table(made.replace_schema_metadata(about), tmp_path / "a.parquet")
     with pytest.raises(StoreError, match="4,194,304 rows"):
         store.read(tmp_path / "a.parquet")
@@ -218,12 +214,12 @@ def test_json_nested_deeply_is_an_error(tmp_path, opening):
     text = opening * 100_000
     (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(StoreError, match=r"manifest\.json cannot be read"):
-        store.manifest(tmp_path)
+        manifests.read(tmp_path)
     pq.write_table(
         table().replace_schema_metadata({"nasarena.manifest": text}), tmp_path / "a.parquet"
     )
     with pytest.raises(StoreError):
-        store.manifest(tmp_path / "a.parquet")
+        manifests.read(tmp_path / "a.parquet")
     with pytest.raises(cache_entry.BadEntry):
         run_cache.read_index(text.encode())
 

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from nasarena.bench.core.runner import Budget
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 from nasarena.cli import exchange
 
@@ -55,9 +57,9 @@ def test_options_go_before_the_file(nasarena, tmp_path):
         "run", file, "--seeds", 2, "--seconds", 1e9, "--out", results, "--no-report"
     )
     assert code == 0
-    experiment = store.manifest(results)["experiment"]
-    assert experiment["seeds"] == 2
-    assert experiment["budget"] == {"queries": 3, "epochs": None, "seconds": 1e9}
+    experiment = manifests.read(results).experiment
+    assert experiment.seeds == 2
+    assert experiment.budget == Budget(queries=3, seconds=1e9)
 
 
 @pytest.mark.parametrize(
@@ -220,7 +222,7 @@ def test_a_table_is_imported_with_its_metric_and_optimum(nasarena, tmp_path):
     assert "--optimum: expected TASK=LOSS, got 'mine=x'" in err
     assert nasarena(*words, "--optimum", "mine=-93")[0] == 0
     assert store.read(tmp_path / "r")["loss"].tolist() == [-90, -92]
-    assert store.manifest(tmp_path / "r")["tasks"]["mine"]["optimum"]["validation"] == -93
+    assert manifests.read(tmp_path / "r").tasks["mine"].optimum.validation == -93
     code, _, err = nasarena(*words)
     assert code == 2
     assert "exists already" in err

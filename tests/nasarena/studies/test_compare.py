@@ -3,6 +3,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench._base.errors import ExperimentError, StoreError, UnknownName
 from nasarena.bench.cache import baselines, random_curve, run_cache
@@ -159,7 +160,7 @@ def test_the_curve_of_random_search_is_that_of_random_runs(tmp_path, own_vault):
     assert (np.diff(expected) < 1e-12).all()
     experiment, _ = compare.plan("optuna-random", "random", tasks=[task.id], seeds=400, queries=30)
     known = Vault([], Folder(own_vault))
-    only = experiment.__class__(**{**experiment.__dict__, "strategies": experiment.strategies[1:]})
+    only = replace(experiment, strategies=experiment.strategies[1:])
     compare.execute(tmp_path / "out", only, processes=1, vault=known)
     frame = store.read(tmp_path / "out")
     best = frame.loc[frame.groupby("seed")["loss"].idxmin(), "validation"]

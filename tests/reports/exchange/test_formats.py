@@ -5,9 +5,15 @@ import json
 import numpy as np
 import pandas as pd
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench._base.errors import StoreError, UnknownName
+from nasarena.bench.core.runner import Budget
+from nasarena.bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
+from nasarena.bench.experiment.experiment import Experiment, StrategySpec
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
+from nasarena.bench.store.manifest import Machine, Manifest
 from nasarena.reports import write_report
 from nasarena.reports.exchange.formats import (
     FORMATS,
@@ -73,41 +79,33 @@ def record(seeds=(0, 1, 4)):
 
 
 def about():
-    column = {"label": "accuracy", "unit": "%", "maximize": True}
-    facts = {
-        "optimum": {"validation": -94.5, "test": -89.5},
-        "validation": column,
-        "test": column,
-        "cost": {"label": "training time", "unit": "s", "maximize": False},
-        "objectives": {"validation": column},
-        "architectures": 6,
-        "unique": 6,
-        "hash": "abc",
-        "citation": "Someone 2020",
-    }
-    return {
-        "schema": store.SCHEMA,
-        "name": "a trial",
-        "experiment": {
-            "tasks": list(TASKS),
-            "strategies": [{"name": x, "label": x, "settings": {}} for x in LABELS],
-            "seeds": 5,
-            "seed": 0,
-            "budget": {"queries": 6, "epochs": None, "seconds": None},
-            "workers": 1,
-            "noise": "sampled",
-            "duplicates": "charge",
-        },
-        "tasks": {
-            TASKS[0]: facts,
-            TASKS[1]: facts | {"test": None, "optimum": {"validation": -94.5, "test": None}},
-        },
-        "packages": {"numpy": "2"},
-        "python": "3.11",
-        "machine": {"system": "Linux", "cores": 2},
-        "git": None,
-        "created": "2026-01-01T00:00:00+00:00",
-    }
+    column = ColumnFacts("accuracy", "%", maximize=True)
+    facts = TaskFacts(
+        hash="abc",
+        validation=column,
+        test=column,
+        cost=ColumnFacts("training time", "s"),
+        optimum=PerMetric(-94.5, -89.5),
+        objectives={"validation": column},
+        architectures=6,
+        unique=6,
+        citation="Someone 2020",
+    )
+    without_test = replace(facts, test=None, optimum=PerMetric(-94.5))
+    return Manifest(
+        name="a trial",
+        experiment=Experiment(
+            tasks=TASKS,
+            strategies=tuple(StrategySpec(x, x) for x in LABELS),
+            seeds=5,
+            budget=Budget(queries=6),
+        ),
+        tasks={TASKS[0]: facts, TASKS[1]: without_test},
+        packages={"numpy": "2"},
+        python="3.11",
+        machine=Machine("Linux", cores=2),
+        created="2026-01-01T00:00:00+00:00",
+    )
 
 
 @pytest.fixture(scope="module")
@@ -118,7 +116,7 @@ def results(tmp_path_factory):
 
 def imported(folder, frame):
     frame.assign(arch=lambda f: f["arch"].map(str)).to_csv(folder / "t.csv", index=False)
-    (folder / "t.manifest.json").write_text(json.dumps(about()))
+    (folder / "t.manifest.json").write_text(manifests.text(about()))
     return import_results("tidy", str(folder / "t.csv"), folder / "results")
 
 
@@ -151,7 +149,7 @@ def test_the_record_is_what_was_imported(results):
     frame["arch"] = [tuple(arch) for arch in frame["arch"]]
     expected = frame.sort_values(["task", "strategy", "seed", "step"], ignore_index=True)
     pd.testing.assert_frame_equal(rows(results)[list(expected)], expected, check_dtype=False)
-    assert store.manifest(results) == about()
+    assert manifests.read(results) == about()
     assert sorted(store.unit_files(results, TASKS[1], LABELS[1])) == [(0, 4)]
 
 
@@ -171,7 +169,7 @@ def test_a_parquet_table_carries_its_manifest(results, tmp_path):
     export_results("tidy", results, table)
     assert [path.name for path in tmp_path.iterdir()] == ["all.parquet"]
     back = import_results("tidy", table, tmp_path / "back")
-    assert store.manifest(back) == store.manifest(results)
+    assert manifests.read(back) == manifests.read(results)
     pd.testing.assert_frame_equal(rows(back), rows(results))
 
 
@@ -199,8 +197,8 @@ def test_the_incumbents_regret_is_what_benchmarks_of_functions_are_given(
     if kind == "coco":  # it keeps what is better than all before
         expected = expected.groupby([ours[k] for k in keys[:3]]).cummin()
     np.testing.assert_allclose(back["loss"], expected, rtol=1e-12)
-    facts = store.manifest(tmp_path / "back")["tasks"][TASKS[0]]
-    assert facts["optimum"]["validation"] == 0.0
+    facts = manifests.read(tmp_path / "back").tasks[TASKS[0]]
+    assert facts.optimum.validation == 0.0
 
 
 @pytest.mark.parametrize("kind", FORMATS)
@@ -268,7 +266,7 @@ def test_studies_made_by_optuna_are_imported(place, tmp_path):
     assert set(first["loss"].dropna()) <= {-1.0, -2.0, -3.0}
     assert first["epochs"].tolist() == [5, 1, 5, 5, 5]
     assert (np.diff(first["finish"]) > 0).all()
-    assert store.manifest(tmp_path / "r")["tasks"]["mine"]["optimum"]["validation"] == -3
+    assert manifests.read(tmp_path / "r").tasks["mine"].optimum.validation == -3
 
 
 def test_iohinspector_reads_both_formats_of_functions(results, place):
@@ -385,8 +383,8 @@ def test_ioh_files_with_gaps_and_maximization(tmp_path):
     frame = rows(import_results("ioh", str(tmp_path), tmp_path / "r"))
     assert frame["task"].unique().tolist() == ["OneMax 16D"]
     assert frame["loss"].tolist() == [-2, -2, -2, -3.5, -3.5, -1, -1]
-    facts = store.manifest(tmp_path / "r")["tasks"]["OneMax 16D"]
-    assert (facts["optimum"]["validation"], facts["reference"]) == (
+    facts = manifests.read(tmp_path / "r").tasks["OneMax 16D"]
+    assert (facts.optimum.validation, facts.reference) == (
         -3.5,
         "the best that any run saw",
     )
@@ -419,9 +417,9 @@ def test_a_plain_table_with_a_metric_to_maximize(tmp_path):
     assert frame["step"].tolist() == [1, 2, 1]
     assert frame["finish"].tolist() == [1, 2, 1]
     assert frame["charged"].tolist() == [1, 1, 1]
-    facts = store.manifest(out)["tasks"]["mine"]
-    assert facts["optimum"]["validation"] == -92
-    assert facts["cost"] == {"label": "queries", "unit": "", "maximize": False}
+    facts = manifests.read(out).tasks["mine"]
+    assert facts.optimum.validation == -92
+    assert facts.cost == ColumnFacts("queries")
 
 
 def test_many_seeds_are_many_files(tmp_path):

@@ -12,6 +12,7 @@ from matplotlib.colors import to_rgb
 from stores import facts, frame, manifest, synthetic, write
 
 from nasarena.bench._base.errors import UnknownName
+from nasarena.bench.core.runner import Budget
 from nasarena.reports import write_report
 from nasarena.reports.figures.gallery import draw, render
 from nasarena.reports.figures.style import OTHERS, SHOWN, STYLES, looks, style
@@ -29,7 +30,7 @@ def results(tmp_path_factory):
     for task in tasks:
         size = {"label": "size", "unit": "MB", "maximize": False}
         tasks[task]["objectives"]["size"] = size
-    plan = manifest(LONG, tasks, {"queries": 12, "epochs": None, "seconds": None})
+    plan = manifest(LONG, tasks, Budget(queries=12))
     return write(tmp_path_factory.mktemp("styles") / "results", data, plan)
 
 

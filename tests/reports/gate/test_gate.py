@@ -7,11 +7,13 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from msgspec import structs
 
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.core import record
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.experiment import experiment
+from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import packed, store, unit_file
 from nasarena.reports.gate import gate_output, gate_record
 from nasarena.reports.gate.gate import Options, Verdict, judge, parse_options
@@ -156,9 +158,9 @@ def test_other_conditions_are_refused(results, tmp_path, other, said):
 
 def test_another_table_is_refused(results, tmp_path):
     other = run(tmp_path / "r")
-    manifest = store.manifest(other)
-    manifest["tasks"][TASK]["hash"] = "0123"
-    store.write_manifest(other, manifest)
+    manifest = manifests.read(other)
+    tasks = {TASK: structs.replace(manifest.tasks[TASK], hash="0123")}
+    manifests.write(other, structs.replace(manifest, tasks=tasks))
     with pytest.raises(StoreError, match=r"it was run with data .*, the manifest says 0123"):
         verdict(results("Sound"), other)
     for path in other.glob("runs/**/*.parquet"):

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import stores
 from hostile import HOSTILE, LABELS, TASK, gate
+from msgspec.structs import replace
 
 from nasarena.bench._base.errors import json_text, visible
 from nasarena.bench.execute.units import Done
@@ -31,10 +32,11 @@ ACTING = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\u200e\u200f\u202a-\u202e\u2066
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     data = stores.synthetic(tuple(LABELS), (TASK, "t/2"))
-    facts = stores.facts() | {"citation": " ".join(LABELS)}
+    facts = replace(stores.facts(), citation=" ".join(LABELS))
     plan = stores.manifest(LABELS, {TASK: facts, "t/2": facts})
-    plan["name"] = "".join(LABELS)
-    plan["experiment"]["strategies"][0]["settings"] = dict(HOSTILE)
+    first, *others = plan.experiment.strategies
+    specs = (replace(first, settings=dict(HOSTILE)), *others)
+    plan = replace(stores.with_experiment(plan, strategies=specs), name="".join(LABELS))
     return stores.write(tmp_path_factory.mktemp("hostile") / "results", data, plan)
 
 

@@ -6,9 +6,13 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+import stores
+from msgspec.structs import replace
 
 from nasarena.bench._base.errors import StoreError
-from nasarena.bench.store import store
+from nasarena.bench.core.runner import Budget
+from nasarena.bench.experiment.experiment import StrategySpec
+from nasarena.bench.store.manifest import Git
 from nasarena.reports.page import page as page_module
 from nasarena.reports.page.page import page
 from nasarena.reports.page.page_data import task_curves
@@ -24,42 +28,16 @@ LABELS = ("random", HOSTILE, "slow-starter")
 
 
 def facts(test=True):
-    column = {"label": "validation accuracy (of a kind)", "unit": "%", "maximize": True}
-    return {
-        "optimum": {"validation": -95.0, "test": -90.0 if test else None},
-        "validation": column,
-        "test": {**column, "label": "test accuracy"} if test else None,
-        "cost": {"label": "training time", "unit": "s", "maximize": False},
-        "architectures": 1000,
-        "unique": 900,
-        "hash": "abc",
-        "citation": f"Somebody & Someone 2020 {HOSTILE}",
-    }
+    return replace(stores.facts(test), citation=f"Somebody & Someone 2020 {HOSTILE}")
 
 
 def manifest(tasks=TASKS, labels=LABELS, **changes):
-    experiment = {
-        "tasks": list(tasks),
-        "strategies": [{"label": x, "name": x, "settings": {"k": HOSTILE}} for x in labels],
-        "seeds": 4,
-        "seed": 0,
-        "budget": {"queries": 30, "epochs": None, "seconds": None},
-        "workers": 1,
-        "noise": "sampled",
-        "duplicates": "charge",
-    }
-    return {
-        "schema": store.SCHEMA,
-        "name": f"a trial {HOSTILE}",
-        "experiment": experiment,
-        "tasks": {task: facts(test=task != TASKS[-1]) for task in tasks},
-        "packages": {"numpy": "2"},
-        "python": "3.11",
-        "machine": {"system": "Linux", "cores": 2},
-        "git": None,
-        "created": "2026-01-01T00:00:00+00:00",
-        **changes,
-    }
+    plan = stores.manifest(
+        labels, {task: facts(test=task != TASKS[-1]) for task in tasks}, Budget(queries=30)
+    )
+    specs = tuple(StrategySpec(x, x, {"k": HOSTILE}) for x in labels)
+    plan = stores.with_experiment(plan, strategies=specs, seeds=4)
+    return replace(plan, name=f"a trial {HOSTILE}", **changes)
 
 
 def record(tasks=TASKS, labels=LABELS, seeds=4, steps=30):
@@ -250,8 +228,9 @@ def test_the_checklist_has_every_point_and_knows_what_it_cannot_know():
 
 
 def test_the_checklist_says_what_is_missing():
-    plan = manifest(labels=("a", "b"), git={"commit": "c0ffee", "dirty": True})
-    plan["experiment"]["strategies"][1]["name"] = "a"
+    plan = manifest(labels=("a", "b"), git=Git("c0ffee", dirty=True))
+    specs = (StrategySpec("a", "a"), StrategySpec("a", "b"))
+    plan = stores.with_experiment(plan, strategies=specs)
     data = record(labels=("a", "b"), seeds=1)
     data = data[~((data["task"] == TASKS[1]) & (data["strategy"] == "b"))].reset_index(drop=True)
     found = answers(plan, data)

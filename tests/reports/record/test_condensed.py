@@ -70,7 +70,7 @@ def in_pieces(data, plan, seeds):
     for (task, label), part in data.groupby(["task", "strategy"], observed=True, sort=False):
         units = [own for _, own in part.groupby(part["seed"] // seeds)]
         columns = ({name: unit[name].to_numpy() for name in COLUMNS} for unit in units)
-        optimum, budget = plan["tasks"][task]["optimum"], plan["experiment"]["budget"]
+        optimum, budget = plan.tasks[task].optimum, plan.experiment.budget
         yield condensed(task, label, columns, optimum, budget)
 
 
@@ -94,7 +94,7 @@ def test_every_chart_and_table_is_the_same(kind):
                 profile(charts),
                 chances(charts),
                 *distributions(charts),
-                *(task_curves(charts.of_task[t], plan["tasks"][t], LABELS) for t in charts.tasks),
+                *(task_curves(charts.of_task[t], plan.tasks[t], LABELS) for t in charts.tasks),
                 *(_varies(charts.of_task[t]) for t in charts.tasks),
                 final_regret(found, "validation").to_csv(),
                 [(b.failed, b.unique, b.lengths, b.seeds, b.ends) for b in found],

@@ -5,7 +5,8 @@ import re
 import shutil
 
 import pytest
-from stores import facts, manifest, synthetic, write
+from msgspec.structs import replace
+from stores import facts, manifest, synthetic, with_experiment, write
 
 from nasarena.bench._base.errors import StoreError
 from nasarena.reports import write_report
@@ -85,9 +86,10 @@ def test_a_repainted_picture_is_found_out(made, tmp_path):
 def test_other_results_are_told_by_what_differs(made, tmp_path):
     def other(name, **changes):
         plan = manifest(["a", "b"], {"t/1": facts()})
-        plan["tasks"]["t/1"]["hash"] = changes.get("hash", "abc")
-        plan["packages"]["numpy"] = changes.get("numpy", "2")
-        plan["experiment"]["noise"] = changes.get("noise", "sampled")
+        known = replace(facts(), hash=changes.get("hash", "abc"))
+        packages = plan.packages | {"numpy": changes.get("numpy", "2")}
+        plan = replace(plan, tasks={"t/1": known}, packages=packages)
+        plan = with_experiment(plan, noise=changes.get("noise", "sampled"))
         data = synthetic(tasks=("t/1",), **changes.get("shape", {}))
         return write(tmp_path / name, data, plan)
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
-from stores import facts, manifest, synthetic, write
+from msgspec.structs import replace
+from stores import facts, manifest, synthetic, with_experiment, write
 
 from nasarena.bench._base.errors import StoreError
+from nasarena.bench.core.runner import Budget
+from nasarena.bench.core.task_facts import PerMetric
 from nasarena.reports import write_report
-from nasarena.reports.figures.charts import best
 from nasarena.reports.record.sources import open_record
 
 TASKS = {"t/1": facts(), "t/2": facts()}
@@ -18,7 +20,7 @@ def folder(root, name, change=None, **shape):
         list(data["strategy"].cat.categories), {t: facts() for t in data["task"].cat.categories}
     )
     if change is not None:
-        change(plan)
+        plan = change(plan)
     return write(root / name, data, plan)
 
 
@@ -51,19 +53,20 @@ def test_a_unit_that_two_folders_hold_with_the_same_bits_counts_once(tmp_path):
 
 
 def other_version(plan):
-    plan["packages"]["nasarena"] = "0.0.9"
+    return replace(plan, packages=plan.packages | {"nasarena": "0.0.9"})
 
 
 def other_table(plan):
-    plan["tasks"]["t/2"]["hash"] = "xyz"
+    return replace(plan, tasks=plan.tasks | {"t/2": replace(plan.tasks["t/2"], hash="xyz")})
 
 
 def other_budget(plan):
-    plan["experiment"]["budget"]["queries"] = 5
+    return with_experiment(plan, budget=Budget(queries=5))
 
 
 def other_settings(plan):
-    plan["experiment"]["strategies"][0]["settings"] = {"k": 2}
+    first, *others = plan.experiment.strategies
+    return with_experiment(plan, strategies=(replace(first, settings={"k": 2}), *others))
 
 
 @pytest.mark.parametrize(
@@ -108,13 +111,13 @@ def test_no_folder_and_no_run(tmp_path):
 
 
 def test_the_best_found_stands_for_an_optimum_that_nobody_knows(tmp_path):
-    unknown = {t: facts() | {"optimum": {"validation": None, "test": None}} for t in TASKS}
+    unknown = {task: replace(facts(), optimum=PerMetric()) for task in TASKS}
     data = synthetic()
     results = open_record([write(tmp_path / "live", data, manifest(["a", "b"], unknown))])
     for task in TASKS:
         least = data[data["task"] == task]["validation"].min()
-        said = results.manifest["tasks"][task]
-        assert said["optimum"] == {"validation": least, "test": least + 7}
-        assert best(said, "validation").endswith("% (the best found)")
+        said = results.manifest.tasks[task]
+        assert said.optimum == PerMetric(least, least + 7)
+        assert said.best("validation").endswith("% (the best found)")
         regrets = [np.nanmin(b.validation) for b in results.blocks() if b.task == task]
         assert min(regrets) == 0
