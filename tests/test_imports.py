@@ -85,7 +85,7 @@ def test_rooms_import_only_what_they_may(room):
         ("strategies", "from ..bench.core.oracle import TableOracle"),
         ("strategies", "from ..bench.core import oracle"),
         ("reports", "from ..spaces import Table"),
-        ("reports", "def f():\n    from nasarena.bench.core.task import Task"),
+        ("reports", "def f():\n    from nasarena.bench.core.task import TableTask"),
     ],
 )
 def test_the_guard_notices(room, line):
@@ -123,11 +123,20 @@ def test_the_public_surface():
     import nasarena.spaces
 
     assert nasarena.bench.__all__ == [
+        "Answer",
+        "BaseTask",
+        "ColumnFacts",
+        "InvalidProposal",
         "Observation",
+        "Oracle",
+        "Outcome",
+        "PerMetric",
         "Problem",
         "Query",
         "Strategy",
         "StrategyInfo",
+        "Task",
+        "TaskFacts",
         "checks",
         "strategy",
     ]

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
-from math import isinf, isnan
+from math import isinf
 from random import Random
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ...spaces import SearchSpace
+from .._base import decoding
+from .._base.decoding import DecodeError
 from .._base.errors import CheckFailed, UnknownName
 from ..core.contracts import (
+    SupportsFacts,
     SupportsFailureReasons,
     SupportsMeasuredProxies,
     Task,
@@ -25,6 +26,7 @@ from ..core.contracts import (
     table_of,
 )
 from ..core.supernet_clock import Search
+from ..core.task_facts import TaskFacts
 from ..core.types import Problem, Query
 from ..experiment import registry
 
@@ -81,8 +83,9 @@ def made_again_is_the_same(task: Task) -> str:
         here, there = getattr(task, name), getattr(again, name)
         _expect(here == there, f"{name}: {here!r} whenever it is made", repr(there))
     here, there = facts_of(task), facts_of(again)
-    for key in here:
-        _expect(here[key] == there.get(key), f"facts: {key} {here[key]!r} again", there.get(key))
+    for key in here.__struct_fields__:
+        first, second = getattr(here, key), getattr(there, key)
+        _expect(first == second, f"facts: {key} {first!r} again", second)
     rng = Random(0)
     for arch in [task.space.sample(rng) for _ in range(FEW)]:
         first = task.oracle(Random(1)).evaluate(arch).observation
@@ -128,52 +131,35 @@ def test_is_not_validation(task: Task) -> str:
 
 
 def facts_are_complete(task: Task) -> None:
-    """Its facts are ready for JSON, agree with its problem, and say what each quantity is."""
-    facts = facts_of(task)
+    """Its facts are of the types that `TaskFacts` says, and agree with its problem."""
+    own = task.facts() if isinstance(task, SupportsFacts) else TaskFacts()
+    _expect(isinstance(own, TaskFacts), "facts: a TaskFacts", repr(own))
     try:
-        back = json.loads(json.dumps(facts))
-    except (TypeError, ValueError) as error:
-        raise CheckFailed("facts: what JSON can hold", f"{error}") from error
-    for key, value in facts.items():
-        same = back.get(key) == json.loads(json.dumps(value, default=list))
-        _expect(same, f"facts: {key} to come back from JSON", repr(value))
-    for key in ("validation", "test", "cost"):
-        if facts[key] is not None or key != "test":
-            _column(f"facts: {key}", facts[key])
+        back = decoding.decode(decoding.encode(own), TaskFacts)
+    except (TypeError, DecodeError) as error:
+        raise CheckFailed("facts: what the manifest can hold", str(error)) from error
+    _expect(back == own, "facts: the same when read from the manifest", repr(back))
+    facts = facts_of(task)
     wanted = list(task.problem.objectives)
-    _expect(list(facts["objectives"]) == wanted, f"facts: objectives {wanted}", facts["objectives"])
-    for name, column in facts["objectives"].items():
-        _column(f"facts: objectives[{name!r}]", column)
-    for key, plain in (("epochs", list(task.problem.epochs)), ("hash", task.hash)):
-        _expect(facts[key] == plain, f"facts: {key} {plain!r}", repr(facts[key]))
-    for key in ("optimum", "noise"):
-        for name, value in facts[key].items():
-            number = value is None or (isinstance(value, float) and not isnan(value))
-            _expect(number, f"facts: {key} of {name} as a float, or None", repr(value))
+    _expect(list(facts.objectives) == wanted, f"facts: objectives {wanted}", facts.objectives)
+    epochs = tuple(task.problem.epochs)
+    _expect(facts.epochs == epochs, f"facts: epochs {epochs}", repr(facts.epochs))
+    _expect(facts.hash == task.hash, f"facts: hash {task.hash!r}", repr(facts.hash))
     for key in ("architectures", "unique", "replicas"):
-        count = facts[key]
-        right = (isinstance(count, int) and count > 0) or (count is None and key == "replicas")
+        count = getattr(facts, key)
+        right = count is None or count > 0
         _expect(right, f"facts: {key} as a whole number above 0", repr(count))
-    _expect(isinstance(facts["citation"], str), "facts: citation as text", facts["citation"])
-
-
-def _column(where: str, column: Any) -> None:
-    kinds = {"label": str, "unit": str, "maximize": bool}
-    right = isinstance(column, Mapping) and all(
-        isinstance(column.get(key), kind) for key, kind in kinds.items()
-    )
-    _expect(right, f"{where}: a label, a unit, and whether it is maximized", repr(column))
 
 
 def nothing_is_better_than_the_optimum(task: Task) -> str:
     """No truth that it reveals is below the optimum of its facts; there is test data or none."""
     facts, truth = facts_of(task), _revealed(task, _asked(task))
     has_test = "test" in truth and not np.isnan(truth["test"]).all()
-    said = facts["test"] is not None
-    _expect(said == has_test, f"facts: test {'a column' if has_test else None}", facts["test"])
+    said = facts.test is not None
+    _expect(said == has_test, f"facts: test {'a column' if has_test else None}", facts.test)
     remarks = []
     for name, values in truth.items():
-        least = facts["optimum"][name]
+        least = facts.optimum.of(name)
         if least is None:
             remarks.append(f"no optimum of {name} is known")
             continue
@@ -204,8 +190,8 @@ def optional_members_keep_their_word(task: Task) -> str:
         _expect(right, f"measured_proxies: those of the problem, {names}", repr(proxies))
     if isinstance(task, SupportsFailureReasons):
         _check_reasons(task, task.failure_reason)
-    names = ("as_table", "supernets", "measured_proxies", "failure_reason", "process_limit")
-    return ", ".join(name for name in names if hasattr(task, name))
+    members = ("as_table", "supernets", "measured_proxies", "failure_reason", "process_limit")
+    return ", ".join(name for name in members if hasattr(task, name))
 
 
 def _check_reasons(task: Task, reason_of: Callable[[Query], str]) -> None:

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 class BaseTask(ABC):
     """A task whose answers come from `train`; the base class for tasks without a table.
 
-    It implements `nasarena.bench.core.contracts.Task`. Optional members of a task, such as ``facts``,
-    are added by whoever inherits.
+    It implements `nasarena.bench.core.contracts.Task`. Whoever inherits adds a task's optional
+    members, such as ``facts``.
 
     Args:
         task_id: the id that the task was asked for by.

@@ -7,13 +7,13 @@ protocol, which knows the default, and never by a task's class.
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping, Sequence
 from random import Random
 from typing import TYPE_CHECKING, NamedTuple, Protocol, TypeAlias, runtime_checkable
 
 from msgspec.structs import replace
 
+from .._base.errors import NasarenaError
 from .task_facts import ColumnFacts, TaskFacts
 from .types import Oracle, Problem, Proxy, Query, Supernet
 
@@ -131,8 +131,10 @@ class TaskBenchmark(Protocol):
 
 def missing_members(task: object) -> list[str]:
     """Return the names of the members of `Task` that ``task`` lacks, without asking for any."""
+    from inspect import getattr_static
+
     nothing = object()
-    return [n for n in REQUIRED if inspect.getattr_static(task, n, nothing) is nothing]
+    return [name for name in REQUIRED if getattr_static(task, name, nothing) is nothing]
 
 
 # What a task may have besides.
@@ -152,8 +154,13 @@ def facts_of(task: Task) -> TaskFacts:
 
     Empty ``hash``, ``epochs``, ``objectives``, ``architectures`` and ``unique`` are filled in from
     the task, its problem and its space.
+
+    Raises:
+        NasarenaError: if what the task says is no `TaskFacts`.
     """
     own = task.facts() if isinstance(task, SupportsFacts) else TaskFacts()
+    if not isinstance(own, TaskFacts):
+        raise NasarenaError(f"{task.id}: facts() is to return a TaskFacts, got {own!r}")
     problem, encodings = task.problem, own.architectures or task.space.spellings
     further = {name: ColumnFacts(name) for name in problem.objectives[1:]}
     return replace(

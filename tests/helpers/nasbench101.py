@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from nasarena.bench.core.task import Task
+from nasarena.bench.core.task import TableTask
 from nasarena.spaces import Column, Decision, PoolSpace, Table
 
 FILE = Path(__file__).parents[3] / "shared/data/nasbench101_20001_cells.csv.gz"
@@ -74,5 +74,5 @@ class Sample:
 
 
 @cache
-def task() -> Task:
-    return Task("nasbench101-sample/cifar10", Sample(), "cifar10")
+def task() -> TableTask:
+    return TableTask("nasbench101-sample/cifar10", Sample(), "cifar10")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from nasarena.bench import strategy
-from nasarena.bench.core.task import Task
+from nasarena.bench.core.task import TableTask
 from nasarena.bench.core.task_facts import ColumnFacts, TaskFacts
 from nasarena.bench.experiment.experiment import Experiment, StrategySpec
 from nasarena.bench.store.manifest import Manifest
@@ -88,9 +88,9 @@ class ToyBenchmark:
         return self.table
 
 
-def task(*objectives: str, benchmark: ToyBenchmark | None = None) -> Task:
+def task(*objectives: str, benchmark: ToyBenchmark | None = None) -> TableTask:
     toy: Any = benchmark or ToyBenchmark()
-    return Task("toy/a", toy, "a", objectives)
+    return TableTask("toy/a", toy, "a", objectives)
 
 
 @strategy(family="test")
@@ -117,16 +117,16 @@ class Sampler:
 BENCHMARK = ToyBenchmark()
 
 
-class LiveTask(Task):
+class MeasuredTask(TableTask):
     """Answers from the toy table, but says that it trains."""
 
-    in_table = False
+    reproducible = False
 
 
 @dataclass
 class LiveBenchmark(ToyBenchmark):
-    def task(self, task_id: str, dataset: str, further: tuple[str, ...]) -> Task:
-        return LiveTask(task_id, self, dataset, further)  # type: ignore[arg-type]
+    def task(self, task_id: str, dataset: str, further: tuple[str, ...]) -> TableTask:
+        return MeasuredTask(task_id, self, dataset, further)  # type: ignore[arg-type]
 
 
 LIVE = LiveBenchmark()

@@ -1,5 +1,6 @@
 """Every check of a space, a table or an oracle can fail: something broken for each."""
 
+from random import Random
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,7 +13,7 @@ from nasarena.bench.check import space as check_space
 from nasarena.bench.check import table as check_table
 from nasarena.bench.check.tasks import BENCHMARK, small
 from nasarena.bench.core.oracle import TableOracle
-from nasarena.bench.core.task import Task
+from nasarena.bench.core.task import TableTask
 from nasarena.spaces import CellSpace, Condition, Decision, SearchSpace, Table
 
 DECISIONS = [
@@ -111,7 +112,7 @@ def task(dataset="conditional", **changes):
             arrays[name] = value
         else:
             columns[name] = value
-    made = Task(f"small/{dataset}", BENCHMARK, dataset)
+    made = TableTask(f"small/{dataset}", BENCHMARK, dataset)
     made.table = Table(table.epochs, columns, **arrays)
     return made
 
@@ -194,6 +195,56 @@ def permissive(rng, **more):
     return SimpleNamespace(evaluate=lambda proposal: anything)
 
 
+def with_oracle(make, dataset="conditional"):
+    """A task whose oracle is made by ``make(task, rng, **policies)``."""
+    made = task(dataset)
+    made.oracle = lambda rng, **more: make(made, rng, **more)
+    return made
+
+
+def permissive_about_policies(made, rng, *, noise="sampled", duplicates="charge"):
+    noise = noise if noise in ("sampled", "mean") else "sampled"
+    duplicates = duplicates if duplicates in ("charge", "free") else "charge"
+    return TableOracle(made, rng, noise=noise, duplicates=duplicates)
+
+
+class Together(TableOracle):
+    """All oracles draw from one stream."""
+
+    rng = Random(0)
+
+    def __init__(self, made, rng, **more):
+        self.rng.seed(rng.random())
+        super().__init__(made, self.rng, **more)
+
+
+class Drawing(TableOracle):
+    """Draws a training seed before it looks at what is asked for."""
+
+    def __init__(self, made, rng, **more):
+        super().__init__(made, rng, **more)
+        self.rng = rng
+
+    def evaluate(self, proposal, /):
+        self.rng.random()
+        return super().evaluate(proposal)
+
+
+def charged_less(answer, proposal, count):
+    return answer._replace(cost=1.0) if count > 1 else answer
+
+
+def another_seed(answer, proposal, count):
+    """The loss of no training seed in particular."""
+    seen = answer.observation
+    return answer._replace(observation=seen._replace(losses=(next(_calls) + 0.5,)))
+
+
+def once_more(answer, proposal, count):
+    """Another spelling costs again, the same one does not."""
+    return answer._replace(cost=1.0, epochs=1) if count == 2 else answer
+
+
 def without_refusals():
     made = task()
     made.oracle = permissive
@@ -203,10 +254,15 @@ def without_refusals():
 BROKEN_TASKS = {
     "answers-are-complete": answering(lost),
     "same-stream-same-answers": answering(drifting),
+    "keeps-runs-apart": with_oracle(Together),
     "refuses-what-is-none": without_refusals(),
+    "refuses-unknown-policies": with_oracle(permissive_about_policies),
+    "gives-the-training-seed-asked-for": answering(another_seed),
     "cost-grows-with-epochs": column("seconds", lambda c: c["seconds"][:, ::-1].copy()),
     "resume-adds-up": answering(lambda a, proposal, count: a._replace(cost=a.observation.seconds)),
     "repeats-are-charged-as-agreed": answering(lambda a, proposal, count: a._replace(cost=1.0)),
+    "resampling-draws-anew": answering(charged_less),
+    "spellings-share-what-is-free": answering(once_more),
     "validation-is-not-test": column("test", lambda c: c["validation"].copy()),
     "replicas-differ": column("validation", lambda c: c["validation"][:, :, :1].repeat(3, axis=2)),
     "mean-is-the-mean": answering(
@@ -226,6 +282,18 @@ def test_a_broken_oracle_is_caught(rule):
 
 def test_every_check_of_an_oracle_has_a_broken_one():
     assert {rule.__name__.replace("_", "-") for rule in check_oracle.RULES} == set(BROKEN_TASKS)
+
+
+def test_an_oracle_that_draws_before_it_refuses_is_caught():
+    assert "as without what was refused" in said(with_oracle(Drawing), "refuses-what-is-none")
+
+
+def test_an_oracle_that_draws_one_training_seed_only_is_caught():
+    def first_seed(answer, proposal, count):
+        seen = answer.observation
+        return answer._replace(observation=seen._replace(query=seen.query._replace(replica=0)))
+
+    assert "each training seed of" in said(answering(first_seed), "resampling-draws-anew")
 
 
 def test_one_array_for_validation_and_test_is_caught():

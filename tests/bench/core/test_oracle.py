@@ -30,7 +30,7 @@ def test_losses_are_negated_where_the_column_is_maximized():
 def test_validation_and_test_are_different_columns():
     task = toy.task()
     seen = oracle(task=task, noise="mean").evaluate(ARCH).observation.losses[0]
-    truth = task.reveal(np.array([row(ARCH)]))
+    truth = task.reveal([Query(ARCH)])
     assert truth["validation"][0] == pytest.approx(seen)
     assert truth["test"][0] == pytest.approx(seen + 7 + 0.5)
 
@@ -39,9 +39,9 @@ def test_truth_is_missing_where_the_table_has_no_test_column():
     benchmark = toy.ToyBenchmark()
     del benchmark.table.columns["test"]
     task = toy.task(benchmark=benchmark)
-    assert np.isnan(task.reveal(np.array([0, 1]))["test"]).all()
+    assert np.isnan(task.reveal([Query(ARCH)])["test"]).all()
     assert task.optimum["test"] is None
-    assert task.facts()["test"] is None
+    assert task.facts().test is None
 
 
 def test_optimum_is_of_the_seed_average_and_not_of_a_single_training():

@@ -85,7 +85,7 @@ def test_devices_that_are_not_there(gpus, wanted, message):
 
 def test_a_run_has_as_many_processes_as_gpus(gpus):
     setup = {"digits": LiveSetup("digits", training=Training(epochs=(1,)))}
-    assert LiveBenchmark(setup).task("live/digits", "digits").processes == 2
+    assert LiveBenchmark(setup).task("live/digits", "digits").process_limit() == 2
 
 
 def test_a_training_on_the_cpu_has_its_own_number_of_threads():

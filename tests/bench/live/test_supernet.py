@@ -1,6 +1,5 @@
 """Supernet sessions: what they learn from, what they cost, and what a killed run goes on from."""
 
-import json
 from functools import partial
 from itertools import chain
 from random import Random
@@ -380,10 +379,10 @@ def test_a_table_scores_what_a_supernet_on_other_data_finds(tmp_path):
     for answer in run.answers:
         seen = answer.observation
         assert seen == plain.observation(seen.query.arch, answer.place)
-    assert task.optimum == plain.optimum and not task.in_table
-    facts = json.loads(json.dumps(task.facts()))
-    assert facts["scored by"] == "nasbench201/cifar10" and facts["supernet"]["data"] == "digits"
-    assert "supernets learn from digits (Alpaydin" in facts["citation"]
+    assert task.optimum == plain.optimum and not task.reproducible
+    facts = task.facts()
+    assert facts.scored_by == "nasbench201/cifar10" and facts.supernet.data == "digits"
+    assert "supernets learn from digits (Alpaydin" in facts.citation
     assert task.hash != plain.hash
 
 
@@ -400,7 +399,7 @@ def test_a_supernet_learns_from_cifar_in_a_folder(tmp_path):
         {"epochs": 1, "paths": 1},
     )
     run = run_seed(task, factory, settings, 0, Budget(queries=1))
-    assert len(run) == 1 and task.facts()["supernet"]["data"] == "cifar10"
+    assert len(run) == 1 and task.facts().supernet.data == "cifar10"
 
 
 MINE = """

@@ -2,7 +2,6 @@
 
 from random import Random
 
-import numpy as np
 import pytest
 
 pytestmark = pytest.mark.torch
@@ -85,14 +84,14 @@ def test_more_epochs_charge_the_increment(tmp_path):
 def test_duplicates(tmp_path, duplicates, same, epochs):
     respelled = (0, 0, 0, 1, 0, 0) + (0,) * 7
     first, again = losses(task(tmp_path), SMALL, respelled, duplicates=duplicates)
-    assert first.row == again.row and again.epochs == epochs
+    assert again.observation.query.arch == respelled and again.epochs == epochs
     assert (first.observation.query.replica == again.observation.query.replica) == same
 
 
 def test_validation_is_not_test_and_test_is_not_shown(tmp_path):
     live = task(tmp_path)
     (answer,) = losses(live, SMALL)
-    revealed = live.reveal(np.array([answer.place]))
+    revealed = live.reveal([answer.observation.query])
     assert answer.observation.losses == (revealed["validation"][0],)
     trained = live.trained(SMALL, answer.observation.query.replica, 3)
     assert revealed["test"][0] == -trained.test[-1]

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from toy import ToyBenchmark
 
-from nasarena.bench.core.task import Task
+from nasarena.bench.core.task import TableTask
 from nasarena.bench.experiment import registry
 from nasarena.reports.record.references import expectation
 from nasarena.reports.stats.random_reference import RandomSearch
@@ -12,7 +12,7 @@ from nasarena.reports.stats.random_reference import RandomSearch
 
 @pytest.fixture
 def task():
-    return Task("toy/a", ToyBenchmark(), "a")
+    return TableTask("toy/a", ToyBenchmark(), "a")
 
 
 @pytest.mark.parametrize("noise", ["sampled", "mean"])
@@ -38,10 +38,8 @@ def test_the_expectation_is_that_of_the_exact_formula(task, noise):
 def test_the_noise_floor_is_the_spread_of_the_best_networks(task):
     # Two trainings of each network, 2 points apart: a standard deviation of the root of 2.
     assert task.noise("validation") == pytest.approx(np.sqrt(2))
-    assert task.facts()["noise"] == {
-        "validation": pytest.approx(np.sqrt(2)),
-        "test": pytest.approx(np.sqrt(0.5)),
-    }
+    noise = task.facts().noise
+    assert (noise.validation, noise.test) == pytest.approx((np.sqrt(2), np.sqrt(0.5)))
     assert task.noise("nothing") is None
 
 

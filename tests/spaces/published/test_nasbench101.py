@@ -267,7 +267,7 @@ def test_as_a_task(parts, write):
     best = max(float(row["val108"]) for _, _, row in sample(COUNT)) + 1 / 1024
     assert task.optimum["validation"] == pytest.approx(-best)
     facts = task.facts()
-    assert (facts["architectures"], facts["unique"]) == (COUNT, COUNT)
+    assert (facts.architectures, facts.unique) == (COUNT, COUNT)
     # Any spelling of a cell is answered by its row; a cell that is not there is refused.
     _, cell, row = next(sample(1))
     arch = spell(cell)
