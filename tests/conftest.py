@@ -4,15 +4,14 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import settings
 
 from nasarena.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
-# A test does not fail for being slow.
-settings.register_profile("nasarena", deadline=None)
-settings.load_profile("nasarena")
+import properties  # noqa: E402 (it lies among the helpers)
+
+properties.load_profile()
 
 
 @pytest.fixture(autouse=True)

@@ -124,3 +124,40 @@ def test_plain_data_is_json():
     found = verdict(runs(mine=5.0, weak=6.0), "mine", {"t/a": CURVE, "t/b": CURVE}, 200)
     plain = json.loads(json.dumps(found.to_json(), allow_nan=False))
     assert {c["verdict"] for c in plain["comparisons"]} == {"better"}
+
+
+def test_the_ranks_say_who_is_better_and_not_the_median():
+    # A little better on 21 seeds of 40, and much worse on 19.
+    gains = np.concatenate([-0.01 - np.arange(21) / 1000, 1 + np.arange(19) / 10])
+    rival = dict.fromkeys(range(40), 5.0)
+    made = {("t", "mine"): dict(enumerate(5 + gains)), ("t", "rival"): rival}
+    found = verdict(made, "mine", {}, 200)
+    (only,) = found.comparisons
+    assert only.difference < 0 < only.sign
+    assert only.corrected < 0.05
+    assert found.word("t", "rival") == "worse"
+    assert only.statement().startswith("rival is better than mine on t")
+
+
+@pytest.mark.parametrize("tasks", [("t/a", "t/b"), ("t/b", "t/a")])
+def test_where_random_search_expects_no_regret_there_is_no_verdict_over_all(tasks):
+    solved = RandomCurve(np.array([1.0, 10.0]), np.array([1.0, 0.0]))
+    curves = dict(zip(tasks, (CURVE, solved), strict=True))
+    assert verdict(runs(mine=5.0, weak=6.0), "mine", curves, 10).tasks == ["t/a", "t/b"]
+    assert verdict(runs(mine=5.0, weak=6.0), "mine", curves, 9).tasks == ["t/a", "t/b", ALL]
+
+
+@pytest.mark.parametrize("short", ["t/a", "t/b"])
+def test_over_all_tasks_only_seeds_that_every_task_has_count(short):
+    made = runs(seeds=40, mine=5.0, slow=6.0)
+    made[short, "mine"] = {s: v for s, v in made[short, "mine"].items() if s != 3}
+    found = {c.task: c for c in verdict(made, "mine", {"t/a": CURVE, "t/b": CURVE}, 9).comparisons}
+    assert (found[ALL].seeds, found[ALL].unpaired) == (39, 1)
+
+
+def test_over_all_tasks_there_is_no_verdict_on_a_baseline_that_is_missing_on_one():
+    made = runs(mine=5.0, weak=6.0, part=6.0)
+    del made["t/b", "part"]
+    found = verdict(made, "mine", {"t/a": CURVE, "t/b": CURVE}, 9)
+    assert found.word("t/a", "part") == found.word(ALL, "weak") == "better"
+    assert found.word("t/b", "part") == found.word(ALL, "part") == "–"

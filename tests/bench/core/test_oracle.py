@@ -106,7 +106,8 @@ def test_free_charges_no_spelling_of_a_known_network():
 def test_free_charges_only_epochs_not_seen_yet():
     asked = oracle(duplicates="free")
     asked.evaluate(Query(ARCH, 3))
-    assert asked.evaluate(Query(ARCH, 1)).cost == 0
+    again = asked.evaluate(Query(ARCH, 1))
+    assert (again.cost, again.epochs) == (0, 0)
     assert asked.evaluate(Query(ARCH, 9)).epochs == 6
     assert asked.evaluate(ARCH).cost == 0
 
@@ -217,5 +218,65 @@ def test_free_resumes_another_spelling_whose_row_lacks_the_training_seed():
         asked = oracle(seed, toy.task(benchmark=benchmark), duplicates="free")
         first = asked.evaluate(Query(ARCH, 1)).observation.query
         answer = asked.evaluate(Query(respelled, 9, first.replica))
-        assert answer.epochs == 8
+        assert (answer.epochs, answer.row) == (8, row(ARCH))
+        trained = benchmark.table.columns["validation"][row(ARCH), -1, first.replica]
+        assert answer.observation.losses == (-trained,)
         assert answer.observation.query == Query(respelled, 9, first.replica)
+
+
+def test_resample_draws_anew_for_a_query_that_trains_no_further():
+    asked = oracle(duplicates="resample")
+    drawn = [asked.evaluate(Query(ARCH, 9)).observation.query.replica for _ in range(200)]
+    assert 60 < sum(drawn) < 140
+
+
+def test_without_resample_a_query_is_answered_by_the_same_training_seed():
+    asked = oracle(duplicates="charge")
+    assert len({asked.evaluate(Query(ARCH, 9)).observation.query.replica for _ in range(20)}) == 1
+
+
+def test_a_table_that_cannot_resume_charges_a_training_from_its_start():
+    benchmark = toy.ToyBenchmark()
+    benchmark.table.resumes = False
+    asked = oracle(task=toy.task(benchmark=benchmark))
+    answers = [asked.evaluate(Query(ARCH, e)) for e in toy.EPOCHS]
+    assert [a.epochs for a in answers] == list(toy.EPOCHS)
+    assert [a.cost for a in answers] == [e * (10 + row(ARCH)) for e in toy.EPOCHS]
+
+
+@pytest.mark.parametrize(("order", "epochs"), [((0, 1), 8), ((1, 0), 8), ((0, 1, 0), 6)])
+def test_the_training_that_was_asked_last_is_resumed(order, epochs):
+    asked = oracle()
+    for number, replica in enumerate(order):
+        asked.evaluate(Query(ARCH, 1 if number < 2 else 3, replica))
+    answer = asked.evaluate(Query(ARCH, 9))
+    assert (answer.observation.query.replica, answer.epochs) == (order[-1], epochs)
+
+
+def test_noise_of_another_oracle_on_the_task_is_not_met():
+    task = toy.task()
+    for noise, replicas in (("mean", {MEAN}), ("sampled", {0, 1}), ("mean", {MEAN})):
+        for proposal in (ARCH, Query(ARCH, 9)):
+            answer = oracle(task=task, noise=noise).evaluate(proposal)
+            assert answer.observation.query.replica in replicas
+
+
+def test_a_query_goes_on_with_what_a_bare_architecture_began():
+    for seed in range(9):
+        asked = oracle(seed)
+        first = asked.evaluate(ARCH).observation.query
+        assert asked.evaluate(Query(ARCH, 9)).observation.query == first
+        assert asked.evaluate(Query(ARCH, 1)).observation.query == Query(ARCH, 1, first.replica)
+
+
+def test_spellings_with_rows_of_their_own_are_trained_apart_where_repeats_are_charged():
+    asked = oracle(duplicates="charge")
+    asked.evaluate(Query(ARCH, 3))
+    assert asked.evaluate(Query((*ARCH[:2], 1), 9)).epochs == 9
+
+
+def test_a_single_epoch_more_is_kept_as_trained():
+    benchmark = toy.ToyBenchmark()
+    benchmark.table.epochs = (1, 2, 9)
+    asked = oracle(task=toy.task(benchmark=benchmark))
+    assert [asked.evaluate(Query(ARCH, e)).epochs for e in (1, 2, 9)] == [1, 1, 7]

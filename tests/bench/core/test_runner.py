@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from nasarena.bench import Query, strategy
 from nasarena.bench._base.errors import ExperimentError, RunFailed
 from nasarena.bench.core.runner import Budget, check_capabilities, run, run_seed, stream
+from nasarena.bench.core.supernet_clock import BudgetSpent
 
 A, B, C = (0, 0, 0), (1, 1, 1), (2, 2, 0)
 
@@ -136,6 +137,11 @@ def test_streams_pair_strategies_and_part_roles_tasks_and_seeds():
     assert one not in [stream(*other).random() for other in [*others, (1, "toy/a", 3, "strategy")]]
 
 
+def test_streams_are_those_of_the_runs_that_are_published():
+    assert stream(0, "toy/a", 3, "strategy").random() == 0.8895427972376764
+    assert stream(7, "toy/a", 3, "oracle").random() == 0.8653618834586794
+
+
 def test_thinking_time_stays_off_the_clock(monkeypatch):
     ticks = iter(range(10_000))
     monkeypatch.setattr("nasarena.bench.core.runner.perf_counter", lambda: next(ticks))
@@ -178,8 +184,9 @@ def test_a_strategy_that_waits_forever_ends_the_run():
 
 def test_capabilities_are_compared_before_the_run():
     check_capabilities(toy.Sampler, "s", toy.task(), workers=4)
+    check_capabilities(toy.listed, "l", toy.task(), workers=1)
     with pytest.raises(ExperimentError, match="'l' is sequential"):
-        check_capabilities(toy.listed, "l", toy.task(), workers=4)
+        check_capabilities(toy.listed, "l", toy.task(), workers=2)
     with pytest.raises(ExperimentError, match="one objective, toy/a has 2: validation, latency"):
         check_capabilities(toy.Sampler, "s", toy.task("latency"), workers=1)
 
@@ -189,6 +196,18 @@ def test_capabilities_are_compared_before_the_run():
 
     with pytest.raises(ExperimentError, match="needs weight sharing"):
         check_capabilities(darts, "d", toy.task(), workers=1)
+
+
+def test_a_supernet_is_trained_by_one_worker():
+    @strategy(weight_sharing=True, asynchronous=True)
+    class Sharing(toy.Sampler):
+        pass
+
+    task = toy.task()
+    task.supernet = lambda search, name: None
+    check_capabilities(Sharing, "s", task, workers=1)
+    with pytest.raises(ExperimentError, match="one supernet: it cannot use workers = 2"):
+        check_capabilities(Sharing, "s", task, workers=2)
 
 
 def test_a_generator_cannot_be_declared_asynchronous():
@@ -217,3 +236,105 @@ def test_a_strategy_sees_neither_oracle_nor_budget_nor_test():
     assert set(vars(seen["problem"])) == fields and seen["problem"].supernet is None
     assert seen["observation"]._fields == ("query", "losses", "seconds")
     assert not hasattr(seen["problem"].space, "table")
+
+
+@strategy(asynchronous=True)
+class Ahead:
+    """Asks what it is given, without waiting for the answers."""
+
+    def __init__(self, problem, rng, *, proposals):
+        self.left = list(proposals)
+
+    def ask(self):
+        return self.left.pop(0) if self.left else None
+
+    def tell(self, observation):
+        pass
+
+
+def together(proposals, budget, **options):
+    """Two workers: A and C start at once, B takes over from A, which is the shorter."""
+    return run_seed(toy.task(), Ahead, {"proposals": proposals}, 0, budget, workers=2, **options)
+
+
+def test_workers_keep_the_deadline():
+    last = 9 * (rate(A) + rate(B))
+    assert archs(together([A, C, B], Budget(seconds=last))) == [A, C, B]
+    assert archs(together([A, C, B], Budget(seconds=last - 1))) == [A, C]
+
+
+def test_workers_spend_the_last_query_and_no_more():
+    assert archs(together([A, C, B], Budget(queries=3))) == [A, C, B]
+    assert archs(together([A, C, B], Budget(queries=2))) == [A, C]
+
+
+def test_workers_spend_the_last_epoch_and_no_more():
+    assert archs(together([A, C, B], Budget(epochs=27))) == [A, C, B]
+    assert archs(together([A, C, B], Budget(epochs=26))) == [A, C]
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_free_duplicates_are_counted_anew_after_a_charged_query(workers, monkeypatch):
+    monkeypatch.setattr("nasarena.bench.core.runner.MAX_FREE_REPEATS", 3)
+
+    def go(proposals):
+        options = {"workers": workers, "duplicates": "free"}
+        settings = {"proposals": proposals}
+        return run_seed(toy.task(), Ahead, settings, 0, Budget(queries=9), **options)
+
+    assert len(go([A, A, A, A, B, A, A, A])) == 8
+    with pytest.raises(RunFailed, match="4 free duplicates in a row"):
+        go([A, A, A, A, A])
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_answers_that_are_all_free_end_a_run(workers, monkeypatch):
+    monkeypatch.setattr("nasarena.bench.core.runner.MAX_FREE_REPEATS", 3)
+    asked = []
+
+    class Free:
+        problem = toy.task().problem
+
+        def evaluate(self, proposal):
+            asked.append(proposal)
+            return toy.task().oracle(Random(0)).evaluate(proposal)._replace(epochs=0)
+
+    with pytest.raises(RunFailed, match="4 free duplicates in a row"):
+        run(toy.Sampler(Free.problem, Random(0)), Free(), Budget(queries=9), workers=workers)
+    assert len(asked) == 4
+
+
+def test_a_budget_that_is_spent_while_the_strategy_is_told_ends_the_run_after_that_answer():
+    class Spending(toy.Sampler):
+        def tell(self, observation):
+            super().tell(observation)
+            if len(self.told) == 3:
+                raise BudgetSpent
+
+    task = toy.task()
+    record = run(Spending(task.problem, Random(0)), task.oracle(Random(0)), Budget(queries=9))
+    assert len(record.answers) == len(record.finish) == len(record.thinking) == 3
+    assert record.thinking[-1] == 0 < record.thinking[0]
+    assert record.start == [0.0, *record.finish[:-1]]
+
+
+def test_strategy_and_oracle_draw_from_streams_of_their_own():
+    drawn = {}
+
+    @strategy()
+    def watching(problem, rng):
+        drawn["strategy"] = rng.random()
+        yield A
+
+    task = toy.task()
+    make = task.oracle
+
+    def watched(rng, **policy):
+        oracle = make(rng, **policy)
+        drawn["oracle"] = rng.random()
+        return oracle
+
+    task.oracle = watched
+    run_seed(task, watching, {}, 3, Budget(queries=1), experiment_seed=5)
+    assert drawn == {role: stream(5, "toy/a", 3, role).random() for role in ("strategy", "oracle")}
+    assert drawn["strategy"] != drawn["oracle"]

@@ -269,3 +269,13 @@ def test_lanes_know_which_decisions_count():
         ]
         share = np.bincount(places, counts, minlength=3)[list(space.active(arch))] / 400
         assert share == pytest.approx(np.full(len(share), 1 / len(share)), abs=0.12)
+
+
+def test_the_experiments_seed_draws_other_training_seeds():
+    task = registry.task(TOY)
+    rows = np.arange(10)
+    found = [
+        vector_runner.LaneTable(task, plan("random", TOY, seed=seed), range(10)).look_up(rows, 0)
+        for seed in (0, 1, 0)
+    ]
+    assert found[0].tolist() == found[2].tolist() != found[1].tolist()

@@ -1,7 +1,14 @@
+from pathlib import Path
+
 import pytest
 
 from nasarena.bench._base.errors import ExperimentError, NasarenaError, UnknownName
+from nasarena.bench.core import record
+from nasarena.bench.execute import units
 from nasarena.bench.experiment import experiment as experiments
+from nasarena.bench.store.store import Unit
+
+TOY = f"{Path(__file__).parents[2] / 'helpers'}/toy.py:BENCHMARK/a"
 
 GOOD = """
 name = "first-look"
@@ -115,3 +122,18 @@ def test_an_experiment_survives_its_json(tmp_path):
 
     made = load(tmp_path, GOOD)
     assert experiments.parse(made.as_file()) == made
+
+
+@pytest.mark.parametrize("lanes", [False, True])
+def test_what_an_experiment_says_reaches_its_runs(lanes):
+    base = {"tasks": [TOY], "strategies": ["random"], "budget": {"queries": 60}, "lanes": lanes}
+
+    def fingerprint(**keys):
+        experiment = experiments.parse(base | keys)
+        (spec,) = experiment.strategies
+        return record.fingerprint(units.compute(experiment, spec, Unit(TOY, "random", 0, 2)))
+
+    others = [{"seed": 1}, {"noise": "mean"}, {"duplicates": "resample"}, {"workers": 2}]
+    found = [fingerprint(**keys) for keys in ({}, *others)]
+    assert len(set(found)) == len(found)
+    assert fingerprint() == found[0]

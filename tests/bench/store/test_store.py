@@ -3,12 +3,13 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import toy
 
 from nasarena.bench._base.errors import StoreError
 from nasarena.bench.core import record
-from nasarena.bench.core.runner import Budget, run_seed
+from nasarena.bench.core.runner import Budget, Run, run_seed
 from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import store
 from nasarena.bench.store.store import Unit
@@ -43,6 +44,30 @@ def test_a_record_holds_what_was_asked_and_what_it_truly_was():
         assert frame.validation[i] == pytest.approx(truth)
         assert frame.test[i] == pytest.approx(truth + 7 + 0.5)
     assert list(frame.finish) == run.finish
+
+
+def test_the_columns_of_a_record_and_their_types():
+    floats = [
+        "loss",
+        "loss_latency",
+        "validation",
+        "test",
+        "charged",
+        "start",
+        "finish",
+        "thinking",
+    ]
+    types = {"seed": "int32", "step": "int32", "arch": "list<item: int16>", "network": "int64"}
+    types |= {"epochs": "int32", "replica": "int16"} | dict.fromkeys(floats, "double")
+    empty = record.to_table(toy.task("latency"), {0: Run()}, {})
+    for table in (unit_record(), empty):
+        assert {field.name: str(field.type) for field in table.schema} == types
+    assert record.about(unit_record(mine=1)) == {
+        "mine": 1,
+        "fingerprint": record.fingerprint(unit_record()),
+    }
+    assert record.about(pa.table({})) == {}
+    assert unit_record(a=1, b=2).schema.metadata == unit_record(b=2, a=1).schema.metadata
 
 
 def test_failures_are_nan_on_the_record():
@@ -154,3 +179,70 @@ def test_manifests_that_cannot_be_used(tmp_path, text, message):
         (tmp_path / "manifest.json").write_text(text)
     with pytest.raises(StoreError, match=message):
         manifests.read(tmp_path)
+
+
+def table_of(**columns):
+    given = {"seed": np.zeros(4, np.int32), "finish": np.arange(4.0)}
+    return pa.table({**given, "arch": [[0, 1]] * 4, **columns})
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"seed": np.zeros(4, np.int16)},
+        {"seed": np.zeros(4, np.uint32)},
+        {"finish": np.arange(4.0) + 1e-12},
+        {"finish": -np.arange(4.0)},
+        {"start": np.arange(4.0)},
+    ],
+    ids=["width", "sign", "last bit", "negative", "one column more"],
+)
+def test_the_fingerprint_is_of_every_column_its_type_and_its_values(other):
+    assert record.fingerprint(table_of()) == record.fingerprint(table_of())
+    assert record.fingerprint(table_of(**other)) != record.fingerprint(table_of())
+
+
+def test_the_fingerprint_is_of_the_names_of_columns():
+    renamed = table_of().rename_columns(["seed", "finished", "arch"])
+    assert record.fingerprint(renamed) != record.fingerprint(table_of())
+
+
+def test_no_value_passes_for_another_column_in_the_fingerprint(monkeypatch):
+    fed = []
+
+    class Digest:
+        def update(self, data):
+            fed.append(bytes(data))
+
+        def hexdigest(self):
+            return b"".join(fed).hex()
+
+    def bytes_of(table):
+        with monkeypatch.context() as patch:
+            patch.setattr(record.hashlib, "sha256", Digest)
+            fed.clear()
+            record.fingerprint(table)
+        return fed.copy()
+
+    def with_arch(*rows, **more):
+        arch = pa.array([list(row) for row in rows], pa.list_(pa.uint8()))
+        return pa.table({"arch": arch, **more})
+
+    two = with_arch([7], start=pa.array([9], pa.uint8()))
+    one = with_arch(b"".join(bytes_of(two)[1:]))  # its values are all that follows the first name
+    assert bytes_of(one)[1:] == [b"".join(bytes_of(two)[1:])]
+    assert record.fingerprint(one) != record.fingerprint(two)
+    short, long = with_arch([1, 2], [3, 4]), with_arch([1, 2, 3, 4])
+    assert record.fingerprint(short) != record.fingerprint(long)
+
+
+def test_units_that_share_one_seed_are_refused(tmp_path):
+    experiment = {"tasks": ["toy/a"], "strategies": [{"label": "x"}]}
+    store.write_manifest(tmp_path, {"schema": store.SCHEMA, "experiment": experiment})
+    store.write_unit(tmp_path, Unit("toy/a", "x", 0, 1), unit_record((0, 1)))
+    store.write_unit(tmp_path, Unit("toy/a", "x", 2, 3), unit_record((2, 3)))
+    assert list(store.apart(tmp_path, "toy/a", "x")) == [(0, 1), (2, 3)]
+    store.write_unit(tmp_path, Unit("toy/a", "x", 3, 4), unit_record((3, 4)))
+    for reader in (store.read, store.fingerprints):
+        with pytest.raises(StoreError, match=r"2-3\.parquet and 3-4\.parquet hold the same seeds"):
+            reader(tmp_path)

@@ -172,3 +172,20 @@ def test_hit_rate_has_the_wilson_interval():
         hit_rate(3, 2)
     with pytest.raises(ValueError, match="a run"):
         hit_rate(0, 0)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.95])
+def test_strata_of_unequal_size_are_resampled_each_by_itself(level):
+    from scipy.stats import norm
+
+    rng = np.random.default_rng(5)
+    values = np.full((40, 3), nan)
+    for task, (size, shift, spread) in enumerate([(4, 0, 1.0), (40, 100, 5.0), (15, -50, 0.5)]):
+        values[:size, task] = shift + spread * rng.normal(size=size)
+    sizes = (~np.isnan(values)).sum(axis=0)
+    found = mean(values, level=level)
+    error = np.sqrt((np.nanvar(values, axis=0) / sizes).sum()) / 3
+    assert found.value == pytest.approx(np.nanmean(values, axis=0).mean())
+    half = norm.ppf((1 + level) / 2) * error
+    assert found.value - found.low == pytest.approx(half, rel=0.1)
+    assert found.high - found.value == pytest.approx(half, rel=0.1)

@@ -79,3 +79,18 @@ def test_stratified_resamples_stay_within_their_task():
         assert part.max() == high
         share = np.bincount(part.ravel() - low) / part.size
         np.testing.assert_allclose(share, 1 / (high - low + 1), atol=0.003)
+
+
+@pytest.mark.parametrize("level", [0.5, 0.8])
+@pytest.mark.parametrize("center", ["mean", "median"])
+def test_the_tails_of_an_interval_are_alike(center, level):
+    # Runs that lie evenly around 0: so do their resampled centers, and both bounds.
+    values = np.arange(-15.0, 16.0)[:, None]
+    ((low,), (high,)) = interval(values, center=center, level=level, resamples=20_000)
+    assert low < 0 < high
+    assert -low == pytest.approx(high, rel=0.05)
+    if center == "mean":
+        from scipy.stats import norm
+
+        error = values.std() / np.sqrt(len(values))
+        assert high == pytest.approx(norm.ppf((1 + level) / 2) * error, rel=0.05)

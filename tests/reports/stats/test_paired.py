@@ -173,3 +173,8 @@ def test_unknown_tests_are_refused():
         p_value(np.ones(5), "sign")
     with pytest.raises(ValueError, match="two paired seeds"):
         p_value(np.ones(1))
+
+
+def test_zeros_count_for_both_sides():
+    # Ten ties and six losses: exactly, all six the same way by chance in 2 of 2**6 cases.
+    assert p_value(np.array([0.0] * 10 + [1.0] * 6)) == pytest.approx(2 / 64, abs=0.0015)

@@ -35,6 +35,15 @@ def test_the_incumbent_is_chosen_among_the_most_epochs():
     assert incumbents(failed, np.array([[1, 3, 9]])).tolist() == [[0, 1, 1]]
 
 
+def test_where_all_trainings_failed_there_is_no_incumbent():
+    failed = np.full((1, 2), nan)
+    found = incumbents(failed, np.array([[1, 3]]))
+    assert found.tolist() == [[-1, -1]]
+    assert np.isnan(incumbent_values(np.array([[5.0, 6.0]]), found)).all()
+    later = incumbents(np.array([[nan, 2.0]]), np.array([[3, 3]]))
+    np.testing.assert_array_equal(incumbent_values(np.array([[5.0, 6.0]]), later), [[nan, 6]])
+
+
 @given(
     arrays(float, (3, 12), elements=st.sampled_from([0.0, 1, 2, 3, nan])),
     arrays(int, (3, 12), elements=st.sampled_from([1, 3, 9])),
@@ -80,6 +89,7 @@ def test_values_between_two_answers_are_the_earlier_ones(waits, when):
 def test_last_takes_each_runs_own_end():
     assert last(np.array([[3.0, 2, nan], [5, 4, 1]])).tolist() == [2, 1]
     assert np.isnan(last(np.array([[nan, nan]]))).all()
+    assert last(np.array([[7.0, nan, nan, nan], [7, 6, nan, nan]])).tolist() == [7, 6]
 
 
 def test_average_rank_shares_ties_and_leaves_incomplete_tasks_out():
