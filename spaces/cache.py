@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 import warnings
 import zlib
 from pathlib import Path
@@ -17,6 +16,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from .atomic import replace_file, sweep
 
 if TYPE_CHECKING:
     from .table import Table
@@ -150,6 +151,7 @@ def save(table: Table, place: Path) -> None:
         for old in place.glob("*.arrow"):
             if old != path:
                 old.unlink(missing_ok=True)
+        sweep(place)
     except OSError as error:
         warnings.warn(
             f"cannot keep a table in {place} ({error}); it is read anew each time. "
@@ -191,14 +193,9 @@ def write(table: Table, path: Path, about: dict[str, Any] | None = None) -> None
     ]
     batch = pa.RecordBatch.from_arrays(lists, names=list(arrays))
     batch = batch.replace_schema_metadata({"nasarena": json.dumps(facts)})
-    handle, temporary = tempfile.mkstemp(prefix=path.stem, suffix=".tmp", dir=path.parent)
-    try:
-        with open(handle, "wb") as file:
-            with pa.ipc.new_file(file, batch.schema) as writer:
-                writer.write_batch(batch)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+
+    def fill(temporary: Path) -> None:
+        with temporary.open("wb") as file, pa.ipc.new_file(file, batch.schema) as writer:
+            writer.write_batch(batch)
+
+    replace_file(path, fill)

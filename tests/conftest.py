@@ -9,7 +9,7 @@ from nasarena.cli import main
 
 sys.path.insert(0, str(Path(__file__).parent / "helpers"))
 
-import properties  # noqa: E402 (it lies among the helpers)
+import properties
 
 properties.load_profile()
 

@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Iterable
 from math import ceil
 
-from .units import Done, Job
+from .time_left import Costs
+from .units import Job
 
 RATE = 200.0
 """Tasks a second that a scheduler is given: a fraction of what it can; see docs/scale.md."""
@@ -21,14 +22,14 @@ ROWS = 500_000
 class Portions:
     """Jobs that wait, handed out in portions of about the same duration.
 
-    How long a unit takes is learned from those that ended, by task and strategy; as long as nothing
-    is known, a unit goes alone. Towards the end portions become smaller, so that no worker has
-    much left when the others have nothing.
+    ``costs`` say how long a unit takes, from those of its task and strategy that have ended; as
+    long as none has, a unit goes alone. Towards the end portions become smaller, so that no worker
+    has much left when the others have nothing.
     """
 
-    def __init__(self, jobs: Iterable[Job] = ()) -> None:
+    def __init__(self, jobs: Iterable[Job], costs: Costs) -> None:
         self._waiting = deque(jobs)
-        self._known: dict[tuple[str, str], tuple[float, int, int]] = {}
+        self._costs = costs
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -37,18 +38,6 @@ class Portions:
         """Jobs that were handed out and did not end: they are next."""
         self._waiting.extendleft(jobs)
 
-    def learn(self, done: Done) -> None:
-        """Remember how long a unit took, and how many queries it had."""
-        if done.error is None:
-            key = done.unit.task, done.unit.label
-            seconds, queries, count = self._known.get(key, (0.0, 0, 0))
-            self._known[key] = seconds + done.seconds, queries + done.queries, count + 1
-
-    def _expected(self, job: Job) -> tuple[float, float] | None:
-        """Seconds and queries of a unit; None if none of its kind has ended."""
-        seconds, queries, count = self._known.get((job.unit.task, job.unit.label), (0.0, 0, 0))
-        return (seconds / count, queries / count) if count else None
-
     def take(self, threads: int) -> list[Job]:
         """The next portion for a cluster that runs so many units at once; empty at the end."""
         wanted = max(LEAST, threads / RATE)
@@ -56,7 +45,7 @@ class Portions:
         taken: list[Job] = []
         seconds = rows = 0.0
         while self._waiting and len(taken) < most:
-            known = self._expected(self._waiting[0])
+            known = self._costs.measured(self._waiting[0].unit)
             if known is None:
                 if not taken:
                     taken.append(self._waiting.popleft())

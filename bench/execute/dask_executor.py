@@ -30,6 +30,7 @@ from ..store import manifest, store
 from . import dask_worker
 from .batcher import Portions
 from .dask_worker import Desk, Outcome, Refusal, Shared
+from .time_left import Costs
 from .units import Done, Job
 
 AHEAD = 2
@@ -169,8 +170,9 @@ class Campaign:
         self._name = f"nasarena-{uuid4().hex}"
         self._jobs = {job.unit: job for job in jobs}
         live = {unit.task for unit in self._jobs if not is_reproducible(registry.task(unit.task))}
-        self._plain = Portions(job for job in jobs if job.unit.task not in live)
-        self._live = Portions(job for job in jobs if job.unit.task in live)
+        self._costs = Costs()
+        self._plain = Portions((job for job in jobs if job.unit.task not in live), self._costs)
+        self._live = Portions((job for job in jobs if job.unit.task in live), self._costs)
         self._suspects: list[Job] = []
         self._alone = False
         self._under_way: dict[Any, list[Job]] = {}
@@ -314,9 +316,10 @@ class Campaign:
             if outcome := ended.get(job.unit):
                 if outcome.data is not None:
                     store.keep_unit(job.root, job.unit, outcome.data)
-                self._plain.learn(outcome.done)
-                self._live.learn(outcome.done)
-                yield outcome.done
+                done = outcome.done
+                if done.error is None:
+                    self._costs.ended(done.unit, done.seconds, done.queries)
+                yield done
 
     def _failed(self, jobs: list[Job], error: BaseException) -> Iterator[Done]:
         if not isinstance(error, KilledWorker):

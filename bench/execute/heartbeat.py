@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from ...spaces.atomic import replace_file
 from ..store.store import Unit
 
 FOLDER = "status"
@@ -89,14 +90,10 @@ def _write() -> None:
     if path is None:
         return
     _current.written = time.monotonic()
-    part = path.with_name(f".{path.name}.part")
-    try:
+    with contextlib.suppress(OSError, TypeError, ValueError):
         path.parent.mkdir(exist_ok=True)
-        part.write_text(json.dumps(_current.facts | {"time": time.time()}), encoding="utf-8")
-        part.replace(path)
-    except (OSError, TypeError, ValueError):
-        with contextlib.suppress(OSError):
-            part.unlink(missing_ok=True)
+        text = json.dumps(_current.facts | {"time": time.time()})
+        replace_file(path, lambda part: part.write_text(text, encoding="utf-8"), sync=False)
 
 
 class Under(NamedTuple):

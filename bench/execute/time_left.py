@@ -21,6 +21,7 @@ _ROUNDS = 4
 class _Seen(NamedTuple):
     seeds: int = 0
     seconds: float = 0.0
+    queries: int = 0
 
 
 class _Known(NamedTuple):
@@ -57,20 +58,21 @@ class Costs:
 
     def saw(self, unit: Unit, seeds: int, seconds: float) -> None:
         """So many seeds of a unit under way are finished and took so long together."""
-        if self._under_way.get(unit) != (seeds, seconds):
-            self._under_way[unit] = _Seen(seeds, seconds)
+        if self._under_way.get(unit) != (part := _Seen(seeds, seconds)):
+            self._under_way[unit] = part
             self._known = None
 
-    def ended(self, unit: Unit, seconds: float) -> None:
-        """A unit was finished and took so long in all."""
+    def ended(self, unit: Unit, seconds: float, queries: int = 0) -> None:
+        """Record that ``unit`` was finished, in ``seconds`` and with ``queries`` in all."""
         seen = self._under_way.pop(unit, None) or _Seen()
         if not seen.seeds:  # nothing was said of its seeds
             seen = _Seen(seeds_of(unit), seconds)
         elif seen.seeds == seeds_of(unit):
             self._overheads.append(max(0.0, seconds - seen.seconds))
         before = self._finished.get(unit[:2], _Seen())
-        now = _Seen(before.seeds + seen.seeds, before.seconds + seen.seconds)
-        self._finished[unit[:2]] = now
+        self._finished[unit[:2]] = _Seen(
+            before.seeds + seen.seeds, before.seconds + seen.seconds, before.queries + queries
+        )
         self._known = None
 
     def failed(self, unit: Unit, seconds: float) -> None:
@@ -100,6 +102,17 @@ class Costs:
         """Whether anything was seen of a strategy."""
         return label in self._judgement().labels
 
+    def measured(self, unit: Unit) -> tuple[float, float] | None:
+        """Return the seconds and queries of a unit; None if none of its kind was finished.
+
+        Its kind is its task and strategy: nothing is concluded from others.
+        """
+        seen = self._finished.get(unit[:2], _Seen())
+        if not seen.seeds:
+            return None
+        share = seeds_of(unit) / seen.seeds
+        return seen.seconds * share, seen.queries * share
+
     def _judgement(self) -> _Known:
         if self._known is None:
             self._known = self._judge()
@@ -107,9 +120,9 @@ class Costs:
 
     def _judge(self) -> _Known:
         totals = dict(self._finished)
-        for unit, (seeds, seconds) in self._under_way.items():
+        for unit, part in self._under_way.items():
             before = totals.get(unit[:2], _Seen())
-            totals[unit[:2]] = _Seen(before.seeds + seeds, before.seconds + seconds)
+            totals[unit[:2]] = _Seen(before.seeds + part.seeds, before.seconds + part.seconds)
         pairs = {pair: seen.seconds / seen.seeds for pair, seen in totals.items() if seen.seeds}
         labels: dict[str, float] = {}
         factors: dict[str, float] = {}

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from ...spaces import Arch
+from .._base.atomic import write_atomically, write_bytes, write_text
 from .._base.errors import StoreError
 
 
@@ -98,7 +97,7 @@ class Journal:
             write_state(file, checkpoint)
         text = json.dumps(asdict(trained))
         figures = self._file(trained.arch, trained.replica, ".json")
-        _replace(figures, lambda target: target.write_bytes(text.encode()))
+        write_text(figures, text)
         if checkpoint is None:
             file.unlink(missing_ok=True)
 
@@ -113,7 +112,7 @@ class Journal:
         file = self._file(trained.arch, trained.replica, ".safetensors")
         tensors = {name: value.detach().cpu().contiguous() for name, value in weights.items()}
         data = save(tensors, {"loss": repr(loss), "epochs": str(trained.epochs)})
-        _replace(file, lambda target: target.write_bytes(data))
+        write_bytes(file, data)
         if self._kept is None:
             self._kept = sum(size for _, size, _ in self._weights())
         else:
@@ -170,27 +169,11 @@ class Journal:
         return found
 
 
-def _replace(file: Path, write: Callable[[Path], Any]) -> None:
-    """Write to a temporary file beside ``file``, then rename; nothing is left if that fails."""
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f"{file.name}.{os.getpid()}.tmp")
-    try:
-        write(temporary)
-        with temporary.open("rb") as stream:
-            os.fsync(stream.fileno())
-        temporary.replace(file)
-    except OSError as error:
-        raise StoreError(f"{file} cannot be written: {error}") from error
-    finally:
-        with suppress(OSError):
-            temporary.unlink(missing_ok=True)
-
-
 def write_state(file: Path, state: dict[str, Any]) -> None:
     """Keep a state of tensors and plain values, whole or not at all."""
     import torch
 
-    _replace(file, lambda target: torch.save(state, target))
+    write_atomically(file, lambda target: torch.save(state, target))
 
 
 def read_state(file: Path) -> dict[str, Any] | None:

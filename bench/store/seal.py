@@ -12,7 +12,6 @@ that know nothing of it skip it: a footer points at the chunks before it by thei
 from __future__ import annotations
 
 import hashlib
-from typing import NamedTuple
 
 NONE = "it has no seal"
 """What `broken` says of a file that was never sealed."""
@@ -21,13 +20,6 @@ _MARK = b"nasarena sealed\n"
 _SIZE = len(_MARK) + 2 * 32
 _TAIL = 8
 """The footer's length in four bytes, and ``PAR1``."""
-
-
-class Parts(NamedTuple):
-    """Where the parts of a file begin: what is sealed, its seal, the footer."""
-
-    seal: int
-    footer: int
 
 
 def _footer_place(data: memoryview) -> int:

@@ -8,7 +8,16 @@ from typing import Annotated, Any
 import typer
 
 from ..bench._base.errors import visible
-from .options import JsonOption, VaultOption, known_runs, print_json, split, tell_left_out
+from .options import (
+    JsonOption,
+    ProcessesOption,
+    TasksOption,
+    VaultOption,
+    known_runs,
+    print_json,
+    split,
+    tell_left_out,
+)
 
 
 def compare(
@@ -16,9 +25,7 @@ def compare(
     against: Annotated[
         str, typer.Option(help="default, all, or names separated by commas.")
     ] = "default",
-    tasks: Annotated[
-        str | None, typer.Option(help="Task ids or patterns, separated by commas.")
-    ] = None,
+    tasks: TasksOption = None,
     seeds: Annotated[int, typer.Option(min=2, help="Runs per task and strategy.")] = 200,
     queries: Annotated[int, typer.Option(min=1, help="Budget in queries.")] = 200,
     noise: Annotated[str, typer.Option(help="sampled or mean.")] = "sampled",
@@ -29,9 +36,7 @@ def compare(
     out: Annotated[
         Path | None, typer.Option(help="Results folder; one of its own if not given.")
     ] = None,
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
-    ] = None,
+    processes: ProcessesOption = None,
     no_report: Annotated[bool, typer.Option("--no-report", help="Write no report.")] = False,
     vault: VaultOption = None,
     as_json: JsonOption = False,

@@ -10,6 +10,8 @@ import typer
 from . import executor as executor_cli
 from .options import (
     JsonOption,
+    ProcessesOption,
+    TasksOption,
     VaultOption,
     known_runs,
     print_json,
@@ -27,9 +29,7 @@ def run(
     file: Annotated[
         Path | None, typer.Argument(help="An experiment file (TOML). None: the default one.")
     ] = None,
-    tasks: Annotated[
-        str | None, typer.Option(help="Task ids or patterns, separated by commas.")
-    ] = None,
+    tasks: TasksOption = None,
     strategies: Annotated[
         str | None, typer.Option(help="Names or path/to/file.py:name, separated by commas.")
     ] = None,
@@ -44,9 +44,7 @@ def run(
         bool | None, typer.Option("--lanes", help="Run what has a lane form many seeds at once.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Results folder.")] = Path("results"),
-    processes: Annotated[
-        int | None, typer.Option(min=1, help="Local processes; all cores if not given.")
-    ] = None,
+    processes: ProcessesOption = None,
     executor: executor_cli.ExecutorOption = executor_cli.Where.LOCAL,
     scheduler: executor_cli.SchedulerOption = None,
     dashboard: executor_cli.DashboardOption = None,

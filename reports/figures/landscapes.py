@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...bench.store import scan
 from ..record.sources import Results
+from ..stats.hypervolume import attainment, nondominated
 from ..stats.regret import Floats
 
 if TYPE_CHECKING:
@@ -178,27 +179,14 @@ def _front(label: str, seed: NDArray[Any], x: Floats, y: Floats) -> Front | None
     seed, x, y = seed[known], x[known], y[known]
     if not len(x):
         return None
-    grid = np.unique(x)
-    if len(grid) > 400:
-        grid = np.quantile(grid, np.linspace(0, 1, 400))
-    best = np.full((len(np.unique(seed)), len(grid)), np.inf)
-    for row, run in enumerate(np.unique(seed)):
-        order = np.argsort(x[seed == run], kind="stable")
-        xs = x[seed == run][order]
-        ys = np.minimum.accumulate(y[seed == run][order])
-        place = np.searchsorted(xs, grid, side="right") - 1
-        best[row, place >= 0] = ys[place[place >= 0]]
-    # Infinite values stand last; between two of them nothing may be interpolated.
-    low, middle, high = np.quantile(best, [0.25, 0.5, 0.75], axis=0, method="inverted_cdf")
-    return Front(label, grid, low, middle, high, _undominated(x, y))
-
-
-def _undominated(x: Floats, y: Floats) -> Floats:
-    """(points, 2) those that no other is at least as good as in both."""
-    order = np.lexsort((y, x))
-    best = np.minimum.accumulate(y[order])
-    first = np.concatenate([[True], y[order][1:] < best[:-1]])
-    return np.stack([x[order][first], y[order][first]], axis=1)
+    points = np.stack([x, y], axis=1)
+    goals = np.unique(x)
+    if len(goals) > 400:
+        goals = np.quantile(goals, np.linspace(0, 1, 400))
+    fronts = [points[seed == run] for run in np.unique(seed)]
+    _, (low, middle, high) = attainment(fronts, [0.25, 0.5, 0.75], goals)
+    best = points[nondominated(points)]
+    return Front(label, goals, low, middle, high, best[np.argsort(best[:, 0])])
 
 
 # The space.

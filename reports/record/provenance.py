@@ -6,7 +6,7 @@ import hashlib
 import json
 import re
 from dataclasses import asdict, dataclass, fields, is_dataclass
-from html import escape, unescape
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -200,9 +200,3 @@ def _from_png(data: bytes) -> str:
     # What Pillow says of a damaged picture, or of one that claims to be huge.
     except (UnidentifiedImageError, Image.DecompressionBombError, OSError, SyntaxError, ValueError):
         return ""
-
-
-def short(parts: Provenance) -> str:
-    """The line a reader sees: the hash, and what it is made of."""
-    names = ", ".join(f"{field.name} {getattr(parts, field.name)}" for field in fields(parts))
-    return escape(f"{parts.hash} ({names})")

@@ -1,11 +1,11 @@
-"""Strategies compared over many tasks: average ranks, critical differences, posterior chances.
+"""Strategies compared over many tasks: average ranks and critical differences.
 
 ``losses`` are (tasks, strategies), one figure each (a mean over seeds, say); less is better. Tasks
-on which a strategy has no figure (NaN) are left out, and counted. The p-values are scipy's.
+on which a strategy has no figure (NaN) are left out, and counted.
 
 Source: Demšar, "Statistical Comparisons of Classifiers over Multiple Data Sets", JMLR 7, 2006;
 Benavoli, Corani & Mangili, "Should We Really Use Post-Hoc Tests Based on Mean-Ranks?", JMLR 17,
-2016; Benavoli et al., "Time for a Change", JMLR 18, 2017 (arXiv:1606.04316).
+2016.
 """
 
 from __future__ import annotations
@@ -219,52 +219,3 @@ def cliques(alike: NDArray[np.bool_]) -> tuple[tuple[int, int], ...]:
         if last > first and (not found or last > found[-1][1]):
             found.append((first, last))
     return tuple(found)
-
-
-class Posterior(NamedTuple):
-    """How likely the first is better, the two are practically equivalent, the second is better."""
-
-    first: float
-    equivalent: float
-    second: float
-
-
-def bayesian_signed_rank(
-    values: Floats,
-    others: Floats,
-    rope: float,
-    *,
-    prior: float = 0.5,
-    samples: int = 50_000,
-    seed: int = 0,
-) -> Posterior:
-    """The Bayesian signed-rank test with a region of practical equivalence of ±``rope``.
-
-    ``values`` and ``others`` (tasks,) are losses of two strategies on the same tasks; ``rope`` is
-    in their units, which must be comparable over tasks. The posterior is that of a Dirichlet
-    process with one pseudo-observation at 0 of weight ``prior``; in a draw from it that region is
-    likeliest to which most pairs of tasks belong, and the answer is how often each is (Benavoli et
-    al. 2017). Tasks with no figure (NaN) are left out.
-
-    Raises:
-        Refused: with fewer than `MIN_TASKS` tasks.
-        ValueError: if the shapes differ or ``rope`` is negative.
-    """
-    if values.shape != others.shape or rope < 0:
-        raise ValueError(
-            f"expected one value a task of each and a rope of 0 or more, got shapes "
-            f"{values.shape} and {others.shape}, rope {rope}"
-        )
-    kept, _ = complete(np.stack([values, others], axis=1))
-    differences = np.concatenate([[0.0], kept[:, 1] - kept[:, 0]])
-    sums = differences[:, None] + differences
-    first = (sums > 2 * rope) + (sums == 2 * rope) / 2
-    second = (sums < -2 * rope) + (sums == -2 * rope) / 2
-    weights = np.random.default_rng(seed).dirichlet([prior, *np.ones(len(kept))], samples)
-    better = np.einsum("si,si->s", weights @ first, weights)
-    worse = np.einsum("si,si->s", weights @ second, weights)
-    regions = np.stack([better, 1 - better - worse, worse], axis=1)
-    if rope == 0:
-        regions[:, 1] = -1.0  # a region without width has no share
-    wins = np.bincount(regions.argmax(axis=1), minlength=3) / samples
-    return Posterior(*(float(share) for share in wins))

@@ -76,21 +76,6 @@ def mean(
     return _mean_over_tasks(values, lambda x: x, level, resamples, seed)
 
 
-def optimality_gap(
-    values: Floats,
-    target: float = 0.0,
-    *,
-    level: float = 0.95,
-    resamples: int = RESAMPLES,
-    seed: int = 0,
-) -> Estimate:
-    """By how much runs fall short of ``target`` on average: the mean of max(value - target, 0).
-
-    Runs that do better than the target do not make up for those that do not.
-    """
-    return _mean_over_tasks(values, lambda x: np.maximum(x - target, 0.0), level, resamples, seed)
-
-
 def iqm(
     values: Floats, *, level: float = 0.95, resamples: int = RESAMPLES, seed: int = 0
 ) -> Estimate:

@@ -51,18 +51,13 @@ def area_under_curve(
     return np.where((first > start) | ~(ends >= horizon), np.nan, area)
 
 
-def rank_over_time(curves: Floats) -> Floats:
-    """(strategies, points) the average rank at each point of ``curves`` (strategies, ..., points).
-
-    The axes between are tasks and seeds, paired over strategies: ranks are taken within each pair
-    and averaged; 1 is the least value, and equal values share the mean of their ranks. Where any
-    strategy has no value (NaN) the pair is left out for all; a point with no pair left is NaN.
-    """
-    return average_ranks([curves])
-
-
 def average_ranks(parts: Iterable[Floats]) -> Floats:
-    """`rank_over_time` of curves that come in parts, pairs side by side: to the same bit.
+    """Return the average rank at each point, (strategies, points).
+
+    Each of ``parts`` is an array of curves (strategies, ..., points). The axes between are tasks
+    and seeds, paired over strategies: ranks are taken within each pair and averaged over the pairs
+    of all parts; 1 is the least value, and equal values share the mean of their ranks. Where any
+    strategy has no value (NaN) the pair is left out for all; a point with no pair left is NaN.
 
     Raises:
         ValueError: if there are no parts.

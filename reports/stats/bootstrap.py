@@ -94,13 +94,6 @@ def _trimmed(counts: NDArray[np.float32], values: Floats, out: int) -> Floats:
     return means
 
 
-def mean_interval(
-    values: Floats, *, level: float = 0.95, resamples: int = 2000, seed: int = 0
-) -> tuple[Floats, Floats]:
-    """`interval` of the mean over runs."""
-    return interval(values, level=level, resamples=resamples, seed=seed)
-
-
 def stratified(
     sizes: Sequence[int], resamples: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.uint32]]:

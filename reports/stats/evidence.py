@@ -1,10 +1,8 @@
-"""What a gate needs beyond `reports.paired` and `reports.power`: exact far tails, and planning.
+"""What a gate needs beyond `reports.paired` and `reports.power`: an interval, and planning.
 
 Pure functions on paired differences, one a seed, in arrays of shape (seeds,).
 
-A difference is current minus baseline; losses are minimized, so positive is worse. If nothing
-changed but the bits, the two results of a seed could be exchanged: differences are symmetric about
-zero, and the signed-rank test is exact whatever their distribution.
+A difference is current minus baseline; losses are minimized, so positive is worse.
 """
 
 from __future__ import annotations
@@ -12,44 +10,10 @@ from __future__ import annotations
 from functools import cache
 from math import ceil, inf, log2, sqrt
 
-import numpy as np
-
 from .power import EFFICIENCY, detectable_difference, power
 from .regret import Floats
 
-_EXACT = 300
-"""Up to so many seeds the signed-rank distribution is counted out, beyond it is nearly normal."""
 _MANY = 10**9
-
-
-def signed_rank(differences: Floats) -> tuple[float, float]:
-    """Wilcoxon's signed-rank test (1945): (W+ − W−, two-sided p), ties and zeros kept exact.
-
-    Zeros are ranked, then left out (Pratt, 1959); tied differences share their mean rank, and the
-    null distribution is that of these very ranks under all signs (Streitberg & Röhmel, 1986).
-    No difference other than zero gives p = 1.
-    """
-    _, place, counts = np.unique(np.abs(differences), return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    # Twice the mean rank of each tie, so that all are whole numbers.
-    doubled = (2 * last - counts + 1)[place][differences != 0]
-    positive = differences[differences != 0] > 0
-    if len(doubled) == 0:
-        return 0.0, 1.0
-    plus, total = int(doubled[positive].sum()), int(doubled.sum())
-    statistic = plus - total / 2
-    if len(doubled) > _EXACT:
-        from scipy.special import ndtr
-
-        z = (abs(statistic) - 0.5) / sqrt(float((doubled**2).sum()) / 4)
-        return statistic, min(1.0, 2 * float(ndtr(-z)))
-    chance = np.zeros(total + 1)
-    chance[0] = 1.0
-    for rank in doubled:
-        chance[rank:] = (chance[rank:] + chance[: total + 1 - rank]) / 2
-        chance[:rank] /= 2
-    tail = min(float(chance[plus:].sum()), float(chance[: plus + 1].sum()))
-    return statistic, min(1.0, 2 * tail)
 
 
 def mean_interval(differences: Floats, level: float = 0.95) -> tuple[float, float]:

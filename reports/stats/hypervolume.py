@@ -29,6 +29,12 @@ def nondominated(points: Floats) -> NDArray[np.bool_]:
     known = np.flatnonzero(~np.isnan(points).any(axis=1))
     # In this order a point can only be dominated by one before it.
     order = known[np.lexsort(points[known].T[::-1])]
+    if points.shape[1] == 2:
+        second = points[order, 1]
+        best = np.minimum.accumulate(second)
+        found[order[:1]] = True
+        found[order[1:]] = second[1:] < best[:-1]
+        return found
     front = np.empty((0, points.shape[1]))
     for place in order:
         if not (front <= points[place]).all(axis=1).any():
@@ -124,32 +130,54 @@ def hypervolume_regret(losses: Floats, front: Floats, reference: ArrayLike) -> F
     return hypervolume(front, reference) - hypervolume_over_time(losses, reference)
 
 
-def attainment_surface(fronts: Sequence[Floats], share: float) -> Floats:
-    """(corners, 2) the staircase that at least ``share`` of the runs have attained.
+def attainment(
+    fronts: Sequence[Floats], shares: Sequence[float], goals: Floats | None = None
+) -> tuple[Floats, Floats]:
+    """Return what given shares of the runs have attained (Fonseca & Fleming 1996).
 
-    ``fronts`` holds for each run its points (n, 2), dominated ones and NaN allowed. A goal is
-    attained by a run if one of its points is at least as good in both objectives. ``share = 0.5``
-    is the median attainment surface; the least share is that of one run. A run without points
-    attains nothing. The corners are the surface's nondominated points, by rising first objective:
-    a step function, to be drawn with steps and never with lines from corner to corner.
+    Args:
+        fronts: for each run its points (n, 2), dominated ones and NaN allowed.
+        shares: parts of the runs, each in (0, 1].
+        goals: (goals,) rising values of the first objective; None: all that occur.
+
+    Returns:
+        The goals, and (shares, goals) the least value of the second objective that at least such
+        a share of the runs has reached with no more than the goal in the first; ``inf`` where
+        fewer runs have reached the goal at all.
 
     Raises:
-        ValueError: if there are no runs, ``share`` is not in (0, 1] or a front is not (n, 2).
+        ValueError: if there are no runs, a share is not in (0, 1] or a front is not (n, 2).
     """
-    if not fronts or not 0 < share <= 1:
+    if not fronts or not all(0 < share <= 1 for share in shares):
         raise ValueError(
-            f"expected at least one run and a share in (0, 1], got {len(fronts)} and {share}"
+            f"expected at least one run and shares in (0, 1], got {len(fronts)} and {shares}"
         )
     if any(front.ndim != 2 or front.shape[1] != 2 for front in fronts):
         raise ValueError(f"expected fronts (n, 2), got {[front.shape for front in fronts]}")
     known = [front[~np.isnan(front).any(axis=1)] for front in fronts]
-    goals = np.unique(np.concatenate([front[:, 0] for front in known]))
-    best = np.full((len(known), len(goals)), np.inf)
+    if goals is None:
+        goals = np.unique(np.concatenate([front[:, 0] for front in known]))
+    best = np.full((len(known), len(goals) + 1), np.inf)  # the last column: beyond all goals
     for run, front in enumerate(known):
         np.minimum.at(best[run], np.searchsorted(goals, front[:, 0]), front[:, 1])
-    best = np.minimum.accumulate(best, axis=1)
-    needed = int(np.ceil(share * len(known) - 1e-9))
-    level = np.sort(best, axis=0)[needed - 1]
+    best = np.sort(np.minimum.accumulate(best[:, :-1], axis=1), axis=0)
+    needed = [int(np.ceil(share * len(known) - 1e-9)) for share in shares]
+    return goals, best[np.array(needed) - 1]
+
+
+def attainment_surface(fronts: Sequence[Floats], share: float) -> Floats:
+    """Return the corners (n, 2) of the staircase that at least ``share`` of the runs have attained.
+
+    ``fronts`` and ``share`` are those of `attainment`. A goal is attained by a run if one of its
+    points is at least as good in both objectives. ``share = 0.5`` is the median attainment surface;
+    the least share is that of one run. A run without points attains nothing. The corners are the
+    surface's nondominated points, by rising first objective: a step function, to be drawn with
+    steps and never with lines from corner to corner.
+
+    Raises:
+        ValueError: if there are no runs, ``share`` is not in (0, 1] or a front is not (n, 2).
+    """
+    goals, (level,) = attainment(fronts, [share])
     before = np.concatenate([[np.inf], level[:-1]])
     corner = level < before
     return np.stack([goals[corner], level[corner]], axis=1)

@@ -1,8 +1,8 @@
 """Two strategies on one task, paired by seed: whether they differ, by how much, or not to speak of.
 
-Values are losses, one a seed and strategy; less is better. The p-values are scipy's. A run that
-failed (NaN) counts as worse than any that finished, and is counted; a seed that only one of the two
-ran is left out, and counted.
+Values are losses, one a seed and strategy; less is better. A run that failed (NaN) counts as worse
+than any that finished, and is counted; a seed that only one of the two ran is left out, and
+counted.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from .regret import Floats
+from .signed_rank import signed_rank
 
 TESTS = ("wilcoxon", "permutation")
 
@@ -42,11 +43,6 @@ def a12(values: ArrayLike, others: ArrayLike) -> float:
     """
     a, b = _worst_last(np.asarray(values, dtype=float), np.asarray(others, dtype=float))
     return float(((a[:, None] < b).mean() + (a[:, None] <= b).mean()) / 2)
-
-
-def cliffs_delta(values: ArrayLike, others: ArrayLike) -> float:
-    """Cliff's delta, ``2 * a12 - 1``: 1 if the first is always less (better), -1 if never."""
-    return 2 * a12(values, others) - 1
 
 
 def _worst_last(a: Floats, b: Floats) -> tuple[Floats, Floats]:
@@ -114,15 +110,14 @@ class Comparison:
 def p_value(differences: Floats, test: str = "wilcoxon", *, seed: int = 0) -> float:
     """The two-sided p-value that paired ``differences`` (seeds,) lie around 0.
 
-    ``"wilcoxon"`` is the signed-rank test, zeros shared by both sides as Demšar 2006 advises;
-    exact up to 50 seeds where there are neither ties nor zeros. ``"permutation"`` flips the signs
-    of the differences and looks at their mean: exact up to 13 seeds, by 10,000 draws beyond. If all
-    differences are zero there is nothing against it: 1.
+    ``"wilcoxon"`` is `signed_rank`. ``"permutation"`` flips the signs of the differences and looks
+    at their mean: exact up to 13 seeds, by 10,000 draws beyond. If all differences are zero there
+    is nothing against it: 1.
 
     Raises:
         ValueError: if ``test`` is none of `TESTS`, or there are fewer than two differences.
     """
-    from scipy.stats import permutation_test, wilcoxon
+    from scipy.stats import permutation_test
 
     if test not in TESTS:
         raise ValueError(f"test: expected one of {', '.join(TESTS)}, got {test!r}")
@@ -131,7 +126,7 @@ def p_value(differences: Floats, test: str = "wilcoxon", *, seed: int = 0) -> fl
     if not differences.any():
         return 1.0
     if test == "wilcoxon":
-        return float(wilcoxon(differences, zero_method="zsplit").pvalue)
+        return signed_rank(differences).p
     found = permutation_test(
         (differences,),
         np.mean,
@@ -212,8 +207,6 @@ def _one(
     test: str,
     margin: float | None,
 ) -> Comparison:
-    from scipy.stats import rankdata
-
     a, b, unpaired = pair(values, others)
     failed = int(np.isnan(a).sum() + np.isnan(b).sum())
     finished = ~np.isnan(a) & ~np.isnan(b)
@@ -225,7 +218,7 @@ def _one(
         return Comparison(*facts, *nothing, test, margin, np.nan, why)
     filled, others_filled = _worst_last(a, b)
     differences = filled - others_filled
-    sign = float(np.sign(rankdata(abs(differences)) @ np.sign(differences)))
+    sign = float(np.sign(signed_rank(differences).statistic))
     same = np.nan
     if margin is not None:
         same = equivalence(a - b, margin) if finished.all() else 1.0

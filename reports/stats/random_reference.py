@@ -219,16 +219,3 @@ class RandomSearch:
         found = np.where(exact, np.exp(log[np.minimum(first, len(log) - 1)]), found)
         found = np.where(asked > expected[0], 0.0, np.where(asked < expected[-1], np.inf, found))
         return np.where(np.isnan(asked), np.nan, found)
-
-
-def normalized_regret(regret: ArrayLike, random: ArrayLike) -> Floats:
-    """``regret / random``: 0 is the optimum, 1 what random search expects at that budget.
-
-    Any shapes that broadcast; ``random`` is `RandomSearch.expected` at the same queries. Values
-    above 1 and below 0 are kept. Where random search's expected regret is 0, so that nothing is
-    left to compare with, there is no value (NaN).
-    """
-    value, reference = np.broadcast_arrays(np.asarray(regret, float), np.asarray(random, float))
-    found = np.full(value.shape, np.nan)
-    np.divide(value, reference, out=found, where=reference != 0)
-    return found

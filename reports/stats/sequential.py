@@ -14,9 +14,9 @@ from math import isnan, nan
 
 import numpy as np
 
-from .evidence import signed_rank
 from .paired import equivalence
 from .regret import Floats
+from .signed_rank import signed_rank
 
 
 def plan(seeds: int, block: int) -> tuple[int, ...]:
@@ -54,7 +54,7 @@ def spent(
             _share(equivalence(differences[:n], margin) if n > 1 and margin > 0 else 1.0, share)
             for n, share in zip(sizes, shares, strict=True)
         )
-    return int(np.sign(tests[best][0])), p_values[best], equal
+    return int(np.sign(tests[best].statistic)), p_values[best], equal
 
 
 def _share(p: float, share: float) -> float:

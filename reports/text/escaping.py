@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import html
 import re
 
 from ...bench._base.errors import visible
@@ -29,11 +28,6 @@ _LATEX = {c: f"\\{c}" for c in "&%$#_{}"} | {
 def one_line(text: str) -> str:
     """``text`` on one line, what would act on a terminal or turn the direction spelled out."""
     return visible(re.sub(r"[\t\r\n]+", " ", text))
-
-
-def escape(text: str) -> str:
-    """``text`` for HTML, within an element or a quoted attribute."""
-    return html.escape(visible(text))
 
 
 def latex(text: str) -> str:

@@ -14,7 +14,7 @@ from ..figures.charts import budget
 from ..figures.charts import runs as protocol_runs
 from ..record.curves import Block
 from ..stats.regret import average_rank, last
-from .escaping import csv, escape, latex, markdown, one_line
+from .escaping import csv, latex, markdown, one_line
 
 if TYPE_CHECKING:
     from ...bench.store.manifest import Manifest
@@ -114,24 +114,6 @@ class Table:
         """Comma-separated values; no cell is a formula (see `escaping.csv`)."""
         rows = [list(map(csv, row)) for row in self.rows]
         return pd.DataFrame(rows, columns=list(map(csv, self.header))).to_csv(index=False)
-
-    def to_html(self) -> str:
-        """A table element; every text is escaped."""
-
-        def row(tag: str, cells: Sequence[str], number: int = -1) -> str:
-            parts = []
-            for j, text in enumerate(cells):
-                best = " class=best" if (number, j) in self.bold else ""
-                near = " class=near" if (number, j) in self.underlined else ""
-                shown = escape(text)
-                parts.append(f"<{tag}{best or near}>{f'<u>{shown}</u>' if near else shown}</{tag}>")
-            return f"<tr>{''.join(parts)}</tr>"
-
-        body = "".join(row("td", cells, i) for i, cells in enumerate(self.rows))
-        return (
-            f"<table><caption>{escape(self.caption)}</caption>"
-            f"<thead>{row('th', self.header)}</thead><tbody>{body}</tbody></table>"
-        )
 
 
 def number(value: float) -> str:

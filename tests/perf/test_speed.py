@@ -239,12 +239,12 @@ def test_bootstrap_against_scipy(benchmark, capsys):
     """10,000 resamples of 100 runs at 20 points."""
     from scipy.stats import bootstrap
 
-    from nasarena.reports.stats.bootstrap import mean_interval
+    from nasarena.reports.stats.bootstrap import interval
 
     values = np.random.default_rng(0).normal(size=(100, 20))
 
     def ours():
-        mean_interval(values, resamples=10_000)
+        interval(values, resamples=10_000)
 
     def theirs():
         bootstrap((values,), np.mean, n_resamples=10_000, method="percentile", rng=0)

@@ -56,7 +56,7 @@ def test_bands_against_seaborn(benchmark, capsys, center):
     )
 
 
-MEASURES = ("mean", "iqm", "optimality_gap", "performance_profile", "probability_of_improvement")
+MEASURES = ("mean", "iqm", "performance_profile", "probability_of_improvement")
 
 
 @pytest.mark.parametrize("name", MEASURES)
@@ -70,7 +70,6 @@ def test_aggregates_against_rliable(benchmark, capsys, name):
     measure = {
         "mean": lambda x: np.array([metrics.aggregate_mean(x)]),
         "iqm": lambda x: np.array([metrics.aggregate_iqm(x)]),
-        "optimality_gap": lambda x: np.array([metrics.aggregate_optimality_gap(x)]),
         "performance_profile": lambda x: library.score_distributions(x, -taus),
         name if two else "": lambda x, y: np.array([metrics.probability_of_improvement(x, y)]),
     }[name]

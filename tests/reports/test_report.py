@@ -151,8 +151,6 @@ def test_mean_and_deviation_share_their_last_digit():
 
 def test_tables_escape_what_their_format_would_read_as_its_own():
     table = Table("x", NASTY, ["task", NASTY], [[NASTY, "1 ± 2"]], frozenset({(0, 1)}))
-    assert "<b>" not in table.to_html()
-    assert "&lt;b&gt;" in table.to_html()
     tex = table.tex().splitlines()
     assert r"a\_b\%\$\#\{\}\textasciitilde{}\textasciicircum{}\textbackslash{}" in tex[5]
     assert r"\textbf{1 $\pm$ 2}" in tex[5]

@@ -218,3 +218,12 @@ def test_other_numpy_values_are_refused(tmp_path, value):
     path.write_bytes(pickle.dumps(value))
     with pytest.raises(UnsafePickle):
         load(path)
+
+
+def test_what_a_killed_writer_left_goes_with_the_next_table(tiny, tmp_path):
+    check(tiny.open("one", tmp_path))
+    (kept,) = tmp_path.rglob("*.arrow")
+    left = kept.with_name(f".{kept.name}.abcdefgh.part")
+    left.write_bytes(b"half")
+    replace(tiny, version=2).open("one", tmp_path)
+    assert not left.exists()

@@ -10,6 +10,7 @@ pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch")
 pytest.importorskip("sklearn")
 
+from nasarena.bench._base import atomic  # noqa: E402
 from nasarena.bench.execute import heartbeat  # noqa: E402
 from nasarena.bench.execute.executor import ThisProcess, execute  # noqa: E402
 from nasarena.bench.experiment import experiment, registry  # noqa: E402
@@ -117,16 +118,14 @@ def test_a_full_disk_fails_the_unit_in_one_line_and_keeps_the_trainings(
     def full(*_, **__):
         raise OSError(28, "No space left on device")
 
-    whole = journal._replace
-
-    def without_space(file, write):
-        whole(file, full)
+    def without_space(file, _):
+        atomic.write_atomically(file, full)
 
     made = declared()
     with monkeypatch.context() as patched:
-        patched.setattr(journal, "_replace", without_space)
+        patched.setattr(journal, "write_text", without_space)
         _, done = run(tmp_path, made)
-    assert "cannot be written" in done.error and "No space left" in done.error
+    assert "cannot write" in done.error and "No space left" in done.error
     assert "\n" not in done.error
     _, done = run(tmp_path, made)  # with space again
     assert done.error is None and done.queries == 3

@@ -1,12 +1,12 @@
 import json
 import math
 from dataclasses import replace
-from itertools import product
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from msgspec import structs
 
 from nasarena.bench._base.errors import StoreError
@@ -15,9 +15,11 @@ from nasarena.bench.execute.executor import execute
 from nasarena.bench.experiment import experiment
 from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import packed, store, unit_file
-from nasarena.reports.gate import gate_output, gate_record
+from nasarena.reports.figures.style import style
+from nasarena.reports.gate import gate_output, gate_page, gate_record
 from nasarena.reports.gate.gate import Options, Verdict, judge, parse_options
 from nasarena.reports.stats import evidence, sequential
+from nasarena.reports.stats.signed_rank import signed_rank
 
 BROKEN = Path(__file__).parents[2] / "helpers" / "broken_strategies.py"
 TASK = "nasbench201/cifar10"
@@ -242,39 +244,11 @@ def test_options_are_checked():
 # Evidence.
 
 
-def by_all_signs(d):
-    """The two-sided p-value by going through every assignment of signs."""
-    from scipy.stats import rankdata
-
-    ranks = np.where(d == 0, 0, rankdata(np.abs(d)))
-    observed = abs((ranks * np.sign(d)).sum())
-    sums = [abs((ranks * signs).sum()) for signs in product((-1, 1), repeat=len(d))]
-    return np.mean([s >= observed - 1e-9 for s in sums])
-
-
-@pytest.mark.parametrize("seed", range(6))
-def test_the_signed_rank_test_is_exact_with_ties_and_zeros(seed):
-    d = np.random.default_rng(seed).integers(-3, 6, size=10).astype(float)
-    assert evidence.signed_rank(d)[1] == pytest.approx(by_all_signs(d))
-
-
-def test_the_signed_rank_test_agrees_with_scipy_and_with_its_own_limit():
-    from scipy.stats import wilcoxon
-
-    d = np.random.default_rng(0).normal(0.3, 1, size=30)
-    statistic, p = evidence.signed_rank(d)
-    assert p == pytest.approx(wilcoxon(d, method="exact").pvalue)
-    assert statistic > 0
-    many = np.random.default_rng(1).normal(0.1, 1, size=400)
-    assert evidence.signed_rank(many)[1] == pytest.approx(wilcoxon(many).pvalue, rel=0.02)
-    assert evidence.signed_rank(np.zeros(5)) == (0.0, 1.0)
-
-
 def test_detectable_is_what_simulations_find():
     rng = np.random.default_rng(0)
     for n, alpha in ((12, 0.05), (20, 0.005), (50, 0.001)):
         shift = evidence.detectable(1.0, n, alpha)
-        found = [evidence.signed_rank(rng.normal(shift, 1, n))[1] <= alpha for _ in range(400)]
+        found = [signed_rank(rng.normal(shift, 1, n)).p <= alpha for _ in range(400)]
         assert 0.72 <= np.mean(found) <= 0.9
 
 
@@ -334,6 +308,33 @@ def test_files(outcome, tmp_path):
     assert "evolution on nasbench201/cifar10: regressed" in page
     with pytest.raises(StoreError, match="unknown format"):
         gate_output.write_gate(gate, sides, tmp_path, ["pdf"])
+
+
+def test_the_page_s_figure_has_plain_numbers_at_its_axes(outcome):
+    gate, sides = outcome
+    (pair,) = (pair for pair in gate.pairs if pair.verdict is Verdict.REGRESSED)
+    with rc_context(style("screen").rc()):
+        (axes,) = gate_page.figure(pair, sides).axes
+        labels = [text.get_text() for text in (*axes.get_xticklabels(), *axes.get_yticklabels())]
+    assert [text for text in labels if text]
+    assert not [text for text in labels if "$" in text]
+
+
+@pytest.mark.browser
+def test_no_column_of_the_verdicts_is_cut_off_and_none_looks_like_a_link(outcome, tmp_path, driver):
+    gate, sides = outcome
+    gate_output.write_gate(gate, sides, tmp_path, ["html"])
+    driver.set_window_size(1440, 1000)
+    driver.get((tmp_path / "gate.html").as_uri())
+    script = "const w = document.querySelector('.wide'); return [w.scrollWidth, w.clientWidth]"
+    inside, shown = driver.execute_script(script)
+    assert inside <= shown
+    color = "return getComputedStyle(document.querySelector(arguments[0])).color"
+    link = driver.execute_script(
+        "return getComputedStyle(document.body.appendChild(Object.assign("
+        "document.createElement('a'), {href: '#'}))).color"
+    )
+    assert driver.execute_script(color, "td.bad") != link
 
 
 def test_annotations_are_escaped(outcome):

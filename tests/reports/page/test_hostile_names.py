@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import stores
 from hostile import HOSTILE, LABELS, TASK, gate
+from jinja2 import UndefinedError
 from msgspec.structs import replace
 
 from nasarena.bench._base.errors import json_text, visible
@@ -22,7 +23,7 @@ from nasarena.reports.figures import gallery
 from nasarena.reports.gate import gate_output, gate_page
 from nasarena.reports.gate.gate import Verdict
 from nasarena.reports.history import history, track_page
-from nasarena.reports.page.static_page import CSS, head
+from nasarena.reports.page.rendering import render
 from nasarena.reports.text import escaping
 from nasarena.reports.text.tables import Table
 
@@ -213,14 +214,27 @@ def test_the_history_s_pages(tmp_path):
         assert not {"script", "img", "iframe"} & set(found.tags)
         assert not [name for name in found.attributes if name.startswith("on") or name == "style"]
         policy = re.search(r'Policy" content="([^"]*)"', text)[1]
-        (style,) = re.findall(r"<style>(.*?)</style>", text, re.DOTALL)
-        assert escaping.policy_hash(style) in policy
+        for style in re.findall(r"<style>(.*?)</style>", text, re.DOTALL):
+            assert escaping.policy_hash(style) in policy
         assert "unsafe" not in policy
 
 
-def test_the_head_of_a_page_names_its_own_style():
-    assert escaping.policy_hash(CSS) in head("<x>")
-    assert "<title>&lt;x&gt;</title>" in head("<x>")
+def test_every_template_escapes_and_names_its_own_styles_and_scripts():
+    styles, scripts = ["b { color: red }", "i > u {}"], ["let a = '<&>';"]
+    values = {"lead": HOSTILE["terminal"], "tables": [], "notes": LABELS, "drawn": [], "undrawn": 0}
+    text = render("gate.html", styles=styles, scripts=scripts, title=HOSTILE["html"], **values)
+    policy = re.search(r'Policy" content="([^"]*)"', text)[1]
+    for own in (*styles, *scripts):
+        assert own in text
+        assert escaping.policy_hash(own) in policy
+    assert elements(text).tags.count("script") == len(scripts)
+    assert "<title>&lt;/script&gt;" in text
+    assert not ACTING.search(text)
+
+
+def test_a_template_that_lacks_a_value_is_an_error():
+    with pytest.raises(UndefinedError, match="title"):
+        render("gate.html", styles=[], lead="", tables=[], notes=[], drawn=[], undrawn=0)
 
 
 # The terminal.

@@ -8,7 +8,6 @@ from nasarena.reports.stats.aggregate import (
     hit_rate,
     iqm,
     mean,
-    optimality_gap,
     performance_profile,
     probability_of_improvement,
 )
@@ -20,7 +19,6 @@ TAUS = np.linspace(0.03, 5, 23)
 ALL = {
     "mean": mean,
     "iqm": iqm,
-    "gap": optimality_gap,
     "profile": lambda x, **kw: performance_profile(x, [0.5, 1.5], **kw),
     "poi": lambda x, **kw: probability_of_improvement(x, OTHERS[:, : x.shape[1]], **kw),
 }
@@ -30,22 +28,18 @@ def test_values_agree_with_rliable():
     metrics = pytest.importorskip("rliable.metrics")
     assert mean(RUNS).value == pytest.approx(-metrics.aggregate_mean(-RUNS))
     assert iqm(RUNS).value == pytest.approx(-metrics.aggregate_iqm(-RUNS))
-    for target in (0.0, 0.7, 2.0):
-        theirs = metrics.aggregate_optimality_gap(-RUNS, -target)
-        assert optimality_gap(RUNS, target).value == pytest.approx(theirs)
     for a, b in ((RUNS, OTHERS), (RUNS.round(), OTHERS.round())):
         theirs = metrics.probability_of_improvement(-a, -b)
         assert probability_of_improvement(a, b).value == pytest.approx(theirs)
 
 
-@pytest.mark.parametrize("name", ["mean", "iqm", "gap", "profile", "poi"])
+@pytest.mark.parametrize("name", ["mean", "iqm", "profile", "poi"])
 def test_values_and_intervals_agree_with_rliables_library(name):
     library = rliable_library()
     metrics = pytest.importorskip("rliable.metrics")
     measure = {
         "mean": lambda x: np.array([metrics.aggregate_mean(x)]),
         "iqm": lambda x: np.array([metrics.aggregate_iqm(x)]),
-        "gap": lambda x: np.array([metrics.aggregate_optimality_gap(x, 0)]),
         "profile": lambda x: library.score_distributions(x, [-0.5, -1.5]),
         "poi": lambda x, y: np.array([metrics.probability_of_improvement(x, y)]),
     }[name]
@@ -75,14 +69,13 @@ def plain(measure, values, resamples=2000):
     return np.quantile(found, [0.025, 0.975], axis=0)
 
 
-@pytest.mark.parametrize("name", ["mean", "iqm", "gap", "profile"])
+@pytest.mark.parametrize("name", ["mean", "iqm", "profile"])
 def test_intervals_agree_with_a_plain_bootstrap(name):
     from scipy.stats import trim_mean
 
     measure = {
         "mean": np.mean,
         "iqm": lambda x: trim_mean(x, 0.25, axis=None),
-        "gap": lambda x: np.maximum(x, 0).mean(),
         "profile": lambda x: [(x <= 0.5).mean(), (x <= 1.5).mean()],
     }[name]
     ours = ALL[name](RUNS)
@@ -155,7 +148,6 @@ def test_each_task_counts_the_same_where_seeds_are_missing():
 def test_negative_regret_is_not_clipped():
     assert mean(np.array([[-4.0], [2.0]])).value == -1
     assert iqm(np.full((4, 1), -4.0)).value == -4
-    assert optimality_gap(np.array([[-4.0], [2.0]])).value == 1  # by its definition
 
 
 def test_different_tasks_are_refused():

@@ -5,12 +5,11 @@ from hypothesis import strategies as st
 
 from nasarena.reports.stats.anytime import (
     area_under_curve,
+    average_ranks,
     ecdf,
     expected_running_time,
-    rank_over_time,
     time_to_target,
 )
-from nasarena.reports.stats.effort import duplicates, missing_seeds, share
 
 nan, inf = np.nan, np.inf
 
@@ -58,14 +57,18 @@ def test_area_agrees_with_a_fine_sum(waits, where):
     assert found[0] == pytest.approx(height, abs=1e-3)
 
 
-def test_rank_over_time_is_taken_within_pairs():
+def test_average_ranks_are_taken_within_pairs():
     a = [[[3.0, 1.0, nan], [1.0, 1.0, 1.0]]]
     b = [[[5.0, 1.0, 2.0], [0.0, 2.0, 1.0]]]
-    found = rank_over_time(np.array([a, b]))
+    found = average_ranks([np.array([a, b])])
     assert found.tolist() == [[1.5, 1.25, 1.5], [1.5, 1.75, 1.5]]
-    nothing = rank_over_time(np.full((2, 3, 1), nan))
+    parts = [np.array([a, b])[:, :, :1], np.array([a, b])[:, :, 1:]]
+    np.testing.assert_array_equal(average_ranks(parts), found)
+    nothing = average_ranks([np.full((2, 3, 1), nan)])
     assert np.isnan(nothing).all()
-    assert rank_over_time(np.ones((1, 1, 2))).tolist() == [[1, 1]]
+    assert average_ranks([np.ones((1, 1, 2))]).tolist() == [[1, 1]]
+    with pytest.raises(ValueError, match="got none"):
+        average_ranks([])
 
 
 def test_time_to_target_is_the_first_hit():
@@ -103,28 +106,3 @@ def test_ecdf_counts_what_was_never_reached():
     assert ecdf(hits, np.array([0.5, 1, 2, 3, 100])).tolist() == [0, 0.25, 0.5, 0.5, 0.75]
     with pytest.raises(ValueError, match="shape"):
         ecdf(np.empty((0, 3)), np.array([1.0]))
-
-
-def test_duplicates_are_networks_at_no_more_epochs_than_before():
-    network = np.array([[7.0, 7, 7, 2, 7], [2, 2, nan, nan, nan]])
-    epochs = np.array([[1.0, 1, 9, 1, 3], [9, 9, nan, nan, nan]])
-    found = duplicates(network, epochs)
-    np.testing.assert_array_equal(found, [[0, 1, 0, 0, 1], [0, 1, nan, nan, nan]])
-    np.testing.assert_array_equal(share(found), [0.4, 0.5])
-    nothing = np.full((1, 2), nan)
-    assert np.isnan(share(duplicates(nothing, nothing))).all()
-
-
-@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from([1, 3, 9])), max_size=12))
-def test_duplicates_agree_with_a_dictionary(queries):
-    reached, expected = {}, []
-    for network, epochs in queries:
-        expected.append(float(epochs <= reached.get(network, 0)))
-        reached[network] = max(epochs, reached.get(network, 0))
-    columns = np.array(queries, dtype=float).reshape(-1, 2).T
-    assert duplicates(columns[:1], columns[1:])[0].tolist() == expected
-
-
-def test_missing_seeds():
-    assert missing_seeds([0, 3], 5) == [1, 2, 4]
-    assert missing_seeds(range(5), 5) == []

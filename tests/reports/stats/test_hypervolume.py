@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from nasarena.reports.stats.hypervolume import (
+    attainment,
     attainment_surface,
     hypervolume,
     hypervolume_over_time,
@@ -14,7 +15,7 @@ from nasarena.reports.stats.hypervolume import (
     nondominated,
 )
 
-nan = np.nan
+nan, inf = np.nan, np.inf
 GRID = st.sampled_from([0.0, 1, 2, 3, 4, 5])
 
 
@@ -86,6 +87,13 @@ def test_attainment_by_hand_with_a_run_that_has_nothing():
     assert attainment_surface([np.array([[nan, 1.0]])], 1.0).shape == (0, 2)
 
 
+def test_attainment_at_given_goals():
+    fronts = [np.array([[1.0, 4.0], [3.0, 1.0], [9.0, 0.0]]), np.array([[2.0, 2.0]])]
+    goals, levels = attainment(fronts, [0.5, 1.0], np.array([0.5, 2.5, 3.5]))
+    assert goals.tolist() == [0.5, 2.5, 3.5]
+    assert levels.tolist() == [[inf, 2, 1], [inf, 4, 2]]
+
+
 def test_failed_and_unequal_runs():
     losses = np.array([[[1.0, 1.0], [nan, nan]], [[nan, 0.0], [0.0, 2.0]]])
     assert hypervolume_over_time(losses, [2, 3]).tolist() == [[2, 2], [0, 2]]
@@ -105,7 +113,7 @@ def test_refusals(monkeypatch):
         hypervolume(np.ones((3, 2)), [2, 2, 2])
     with pytest.raises(ValueError, match="at least one run"):
         attainment_surface([], 0.5)
-    with pytest.raises(ValueError, match="share in"):
+    with pytest.raises(ValueError, match="shares in"):
         attainment_surface([np.ones((1, 2))], 50)
     with pytest.raises(ValueError, match="fronts"):
         attainment_surface([np.ones((1, 3))], 0.5)

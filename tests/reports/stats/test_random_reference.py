@@ -5,7 +5,7 @@ import pytest
 
 from nasarena.bench.core.runner import Budget, run_seed
 from nasarena.bench.experiment import registry
-from nasarena.reports.stats.random_reference import RandomSearch, normalized_regret
+from nasarena.reports.stats.random_reference import RandomSearch
 
 nan, inf = np.nan, np.inf
 
@@ -137,9 +137,3 @@ def test_nonsense_is_refused():
         RandomSearch([1.0], replace=False, redraw=True)
     with pytest.raises(ValueError, match="from 1 to 2"):
         RandomSearch([1.0, 2.0], replace=False).expected([3])
-
-
-def test_normalized_regret_is_not_clipped():
-    found = normalized_regret([[0.0, 1.0, 3.0, -1.0]], [2.0, 1.0, 1.0, 0.0])
-    assert np.array_equal(found, [[0, 1, 3, nan]], equal_nan=True)
-    assert normalized_regret(-1.0, 2.0) == -0.5

@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from nasarena.reports.stats.bootstrap import mean_interval
+from nasarena.reports.stats.bootstrap import interval
 from nasarena.reports.stats.regret import (
     average_rank,
     incumbent_values,
@@ -101,11 +101,11 @@ def test_average_rank_shares_ties_and_leaves_incomplete_tasks_out():
 def test_the_interval_is_over_runs():
     # Runs agree, steps differ widely: resampling steps would give a wide interval.
     same = np.tile(np.array([0.0, 50, 100]), (30, 1))
-    low, high = mean_interval(same)
+    low, high = interval(same)
     np.testing.assert_allclose(low, same[0])
     np.testing.assert_allclose(high, same[0])
     differ = np.random.default_rng(0).normal(size=(30, 1)) + np.zeros((30, 3))
-    low, high = mean_interval(differ)
+    low, high = interval(differ)
     assert (high - low > 0.4).all()
     np.testing.assert_allclose(low, low[0])  # one run's points stay together
 
@@ -114,7 +114,7 @@ def test_the_interval_agrees_with_scipys_percentile_bootstrap():
     from scipy.stats import bootstrap
 
     values = np.random.default_rng(1).exponential(size=(40, 1))
-    ours = mean_interval(values, resamples=20_000)
+    ours = interval(values, resamples=20_000)
     theirs = bootstrap(
         (values[:, 0],), np.mean, n_resamples=20_000, method="percentile", rng=2
     ).confidence_interval
@@ -125,14 +125,14 @@ def test_the_interval_covers_the_mean_as_often_as_it_says():
     rng = np.random.default_rng(3)
     hits = 0
     for number in range(300):
-        low, high = mean_interval(rng.normal(size=(50, 1)), resamples=500, seed=number)
+        low, high = interval(rng.normal(size=(50, 1)), resamples=500, seed=number)
         hits += low[0] <= 0 <= high[0]
     assert 0.90 <= hits / 300 <= 0.98
 
 
 def test_the_interval_repeats_and_is_missing_where_a_run_is():
     values = np.array([[1.0, nan], [2.0, 3.0]])
-    first, again = mean_interval(values), mean_interval(values)
+    first, again = interval(values), interval(values)
     np.testing.assert_array_equal(first, again)
     assert np.isnan(first[0][1])
     assert not np.isnan(first[0][0])
@@ -140,6 +140,6 @@ def test_the_interval_repeats_and_is_missing_where_a_run_is():
 
 def test_the_interval_refuses_nonsense():
     with pytest.raises(ValueError, match="at least one run"):
-        mean_interval(np.empty((0, 3)))
+        interval(np.empty((0, 3)))
     with pytest.raises(ValueError, match="between 0 and 1"):
-        mean_interval(np.ones((2, 2)), level=95)
+        interval(np.ones((2, 2)), level=95)

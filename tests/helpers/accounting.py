@@ -1,8 +1,9 @@
-"""One record, many accountings: what the same queries would have cost under other rules.
+"""A second accounting, by which the runner's is checked.
 
-Nothing runs again. A strategy whose proposals depend on its observations might have asked otherwise
-under other rules; what is re-scored here is what it did ask. Where its proposals do not depend on
-them (random search, a list), re-scoring is what a run under those rules records.
+It says what the queries of a record cost under other rules: duplicates charged or free, trainings
+resumed or begun anew, any number of workers. Where proposals do not depend on what a strategy is
+told, a run under those rules has to record the same. It works on whole columns and shares nothing
+with the runner, which goes from query to query.
 
 Arrays are (runs, steps), padded with NaN behind a run's end.
 """
@@ -10,19 +11,13 @@ Arrays are (runs, steps), padded with NaN behind a run's end.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
-from .regret import Floats
-
-if TYPE_CHECKING:
-    import pandas as pd
-
-    from ...bench.core.task_facts import TaskFacts
-
-DUPLICATES = ("charge", "free", "resample")
+Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
 
@@ -75,7 +70,7 @@ class Account:
         return np.where(self.answer < 0, np.nan, taken)
 
 
-def record_of(frame: pd.DataFrame, facts: TaskFacts, duplicates: str) -> Record:
+def record_of(frame: pd.DataFrame, facts: dict[str, Any], duplicates: str) -> Record:
     """The record of one task and strategy, from its rows sorted by seed and step.
 
     ``frame`` has the columns seed, arch, network, epochs, replica, charged and start. ``facts`` is
@@ -91,7 +86,7 @@ def record_of(frame: pd.DataFrame, facts: TaskFacts, duplicates: str) -> Record:
         return found
 
     row = frame["network"].to_numpy()
-    if facts.rows == facts.architectures:
+    if facts["rows"] == facts["architectures"]:
         spelled = np.stack(frame["arch"].to_list())
         row = np.unique(spelled, axis=0, return_inverse=True)[1].reshape(-1)
     names = ("network", "epochs", "replica", "charged", "start")
@@ -116,14 +111,9 @@ def rescore(
     workers were given work at one moment: such queries are taken in their order of completion.
 
     Raises:
-        ValueError: for an unknown policy or less than one worker; or where the record does not
-            hold the cost: a duplicate that was free, at epochs for which nothing was ever paid.
+        ValueError: where the record does not hold the cost: a duplicate that was free, at epochs
+            for which nothing was ever paid.
     """
-    for policy in (duplicates, record.duplicates):
-        if policy not in DUPLICATES:
-            raise ValueError(f"duplicates: expected one of {', '.join(DUPLICATES)}, got {policy!r}")
-    if workers < 1:
-        raise ValueError(f"workers: expected at least 1, got {workers}")
     run, step = np.nonzero(~np.isnan(record.network))
     begun = record.start[run, step]
     late = (begun == 0) & (record.charged[run, step] == 0)  # after what they are duplicates of
