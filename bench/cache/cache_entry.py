@@ -59,7 +59,7 @@ class About:
     thinking: float
     made: dict[str, Any]
     name: str = ""
-    format: int = FORMAT
+    format: int = 0
 
     @property
     def limits(self) -> Budget:
@@ -84,6 +84,7 @@ def pack(task: TableTask, table: pa.Table, about: dict[str, Any], *, level: int 
         rows=len(table),
         fingerprint=record.fingerprint(table),
         thinking=float(thinking.mean()),
+        format=FORMAT,
     )
     columns: dict[str, NDArray[Any]] = {
         "seed": table["seed"].to_numpy(),
@@ -94,12 +95,13 @@ def pack(task: TableTask, table: pa.Table, about: dict[str, Any], *, level: int 
     for name, narrow in _NARROW.items():
         if columns[name].max(initial=0) <= np.iinfo(narrow).max:
             columns[name] = columns[name].astype(narrow)
-    rebuilt = _rebuild(task, columns, said)
+    free = said.facts["duplicates"] == "free"
+    rebuilt = rebuild(task, columns, free=free, thinking=said.thinking)
     if record.about(rebuilt)["fingerprint"] != said.fingerprint:
         for name in ("charged", "start"):
             if not rebuilt[name].equals(table[name]):
                 columns[name] = table[name].to_numpy()
-        rebuilt = _rebuild(task, columns, said)
+        rebuilt = rebuild(task, columns, free=free, thinking=said.thinking)
     if record.about(rebuilt)["fingerprint"] != said.fingerprint:
         raise BadEntry(f"the record of {task.id} does not follow from its table")
     kept = pa.table(columns)
@@ -138,7 +140,16 @@ def about(data: bytes) -> About:
     Raises:
         BadEntry: if it is damaged or of another format.
     """
-    return _about(_open(data).metadata.metadata)
+    return _about(metadata(data))
+
+
+def metadata(data: bytes) -> dict[bytes, bytes]:
+    """Return the notes in an entry's file, whatever its format.
+
+    Raises:
+        BadEntry: if it is damaged.
+    """
+    return dict(_open(data).metadata.metadata or {})
 
 
 def _open(data: bytes) -> Any:
@@ -151,9 +162,9 @@ def _open(data: bytes) -> Any:
         raise BadEntry(f"it is damaged ({str(error).splitlines()[0]})") from error
 
 
-def _about(found: dict[bytes, bytes] | None) -> About:
+def _about(found: dict[bytes, bytes]) -> About:
     try:
-        said = json.loads((found or {})[_NOTE.encode()])
+        said = json.loads(found[_NOTE.encode()])
     except (KeyError, ValueError, RecursionError) as error:
         raise BadEntry("it is no vault entry") from error
     if not isinstance(said, dict) or said.get("format") != FORMAT:
@@ -185,36 +196,68 @@ def unpack(task: TableTask, data: bytes) -> pa.Table:
     Raises:
         BadEntry: if it is damaged, of another format, or not what the table gives.
     """
-    import pyarrow as pa
-
-    file = _open(data)
-    said = _about(file.metadata.metadata)
-    try:
-        bounds.check_parquet(file.metadata, len(data), "it")
-        columns = {
-            name: column.to_numpy()
-            for name, column in zip(
-                file.schema_arrow.names, file.read(use_threads=False).columns, strict=True
-            )
-        }
-        if not set(_NARROW) <= set(columns) <= {*_NARROW, "charged", "start"}:
-            raise BadEntry(f"it has the columns {', '.join(columns)}")
-        table = _rebuild(task, columns, said)
-    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
-        raise BadEntry(f"it is damaged ({str(error).splitlines()[0]})") from error
+    said = about(data)
+    found = columns(data)
+    if not set(_NARROW) <= set(found) <= {*_NARROW, "charged", "start"}:
+        raise BadEntry(f"it has the columns {', '.join(found)}")
+    table = rebuild(task, found, free=said.facts["duplicates"] == "free", thinking=said.thinking)
     if record.about(table)["fingerprint"] != said.fingerprint:
         raise BadEntry("its rows do not give the record that it was made from")
     return table
 
 
-def _rebuild(task: TableTask, columns: dict[str, NDArray[Any]], said: About) -> pa.Table:
+def columns(data: bytes) -> dict[str, NDArray[Any]]:
+    """Return the columns of an entry by name, (n,) each.
+
+    Raises:
+        BadEntry: if it is damaged.
+    """
+    import pyarrow as pa
+
+    file = _open(data)
+    try:
+        bounds.check_parquet(file.metadata, len(data), "it")
+        read = file.read(use_threads=False).columns
+        return {
+            name: column.to_numpy()
+            for name, column in zip(file.schema_arrow.names, read, strict=True)
+        }
+    except (OSError, pa.ArrowException, LookupError, ValueError, TypeError) as error:
+        raise BadEntry(f"it is damaged ({str(error).splitlines()[0]})") from error
+
+
+def rebuild(
+    task: TableTask, columns: dict[str, NDArray[Any]], *, free: bool, thinking: float
+) -> pa.Table:
+    """Return the record that an entry's columns stand for.
+
+    Args:
+        task: the task of its runs.
+        columns: what `columns` reads.
+        free: whether repeats cost nothing.
+        thinking: seconds a query.
+
+    Raises:
+        BadEntry: if a row names what the table does not have.
+    """
+    import pyarrow as pa
+
+    try:
+        return _rebuild(task, columns, free, thinking)
+    except (pa.ArrowException, LookupError, ValueError, TypeError) as error:
+        raise BadEntry(f"it is damaged ({str(error).splitlines()[0]})") from error
+
+
+def _rebuild(
+    task: TableTask, columns: dict[str, NDArray[Any]], free: bool, thinking: float
+) -> pa.Table:
     """The record. Raises ValueError or IndexError on numbers that the table does not have."""
     seeds, keys = columns["seed"].astype(np.int32), columns["arch"].astype(np.int64)
     known = np.array(task.table.epochs)
     epochs = np.searchsorted(known, columns["epochs"]).astype(np.int64)
     replicas = columns["replica"].astype(np.int64)
     rows = task.table.row_of[keys].astype(np.int64)
-    if said.facts["duplicates"] == "free":
+    if free:
         rows = _first_rows(task, seeds, keys, rows, columns.get("charged"))
     if len(keys) and (
         keys.min() < 0
@@ -243,7 +286,7 @@ def _rebuild(task: TableTask, columns: dict[str, NDArray[Any]], said: About) -> 
         charged=charged,
         start=start,
         finish=finish,
-        thinking=np.full(len(keys), said.thinking),
+        thinking=np.full(len(keys), thinking),
         about={},
     )
 

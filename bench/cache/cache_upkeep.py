@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator
 from fnmatch import fnmatchcase
-from pathlib import Path
 from random import Random
 from typing import Any, NamedTuple
 
@@ -141,22 +140,21 @@ def copy(
         StoreError: if the folder cannot be written.
     """
     left_out = []
-    digests: dict[str, str] = {}
     for found in entries(places, own=own):
         about = found.about
         if about is None or found.problem:
             left_out.append(found)
         elif _selected(about.facts["task"], tasks) and _selected(about.name, strategies):
             to.write(found.name, found.data)
-    for name in to.names():
-        digests[name] = run_cache.digest(to.read(name))
+    return write_index(to), left_out
+
+
+def write_index(folder: Folder) -> int:
+    """Write the index of a folder's entries, for use behind a URL; return how many there are."""
+    digests = {name: run_cache.digest(folder.read(name)) for name in folder.names()}
     text = json.dumps({"format": cache_entry.FORMAT, "entries": digests}, indent=1)
-    store.write_atomically(to.path / run_cache.INDEX, lambda path: _write(path, text))
-    return len(digests), left_out
-
-
-def _write(path: Path, text: str) -> None:
-    path.write_text(text + "\n", encoding="utf-8")
+    store.write_text(folder.path / run_cache.INDEX, text + "\n")
+    return len(digests)
 
 
 def _selected(name: str, patterns: list[str]) -> bool:

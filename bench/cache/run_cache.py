@@ -301,9 +301,18 @@ def stretches(seeds: Iterable[int]) -> Iterator[list[int]]:
 
 
 def packed(
-    what: Identity, spec: StrategySpec, experiment: Experiment, table: pa.Table, *, level: int = 3
+    what: Identity,
+    spec: StrategySpec,
+    experiment: Experiment,
+    table: pa.Table,
+    *,
+    level: int = 3,
+    made: dict[str, Any] | None = None,
 ) -> tuple[str, bytes]:
-    """A record as an entry: its name and its content, compressed at this level."""
+    """A record as an entry: its name and its content, compressed at this level.
+
+    ``made`` says when and with what it was made, if not here and now.
+    """
     task = registry.table_task(what.facts["task"])
     budget = decoding.plain(experiment.budget)
     about: dict[str, Any] = {
@@ -312,7 +321,7 @@ def packed(
         "packages": what.packages,
         "budget": budget,
         "name": spec.name,
-        "made": {"at": datetime.now(UTC).isoformat(timespec="seconds"), **versions()},
+        "made": made or {"at": datetime.now(UTC).isoformat(timespec="seconds"), **versions()},
     }
     data = cache_entry.pack(task, table, about, level=level)
     said = cache_entry.about(data)

@@ -209,10 +209,13 @@ def about(table: pa.Table) -> dict[str, Any]:
 
 def fingerprint(table: pa.Table) -> str:
     """A hash over every column but the measured ones: equal for bit-identical runs."""
+    import pyarrow as pa
+
     digest = hashlib.sha256()
     for name in sorted(set(table.column_names) - set(MEASURED)):
         column = table[name].combine_chunks()
-        values = (column.flatten() if name == "arch" else column).to_numpy(zero_copy_only=False)
+        flat = column.flatten() if pa.types.is_list(column.type) else column
+        values = flat.to_numpy(zero_copy_only=False)
         digest.update(f"{name}:{values.dtype}:{len(values)}/{len(column)}\n".encode())
         digest.update(np.ascontiguousarray(values).data)
     return digest.hexdigest()[:16]

@@ -7,13 +7,11 @@ that and compared when an entry is looked up, so that what does not fit can be n
 
 from __future__ import annotations
 
-import ast
 import hashlib
 import importlib.util
 import json
 import sys
 import sysconfig
-from collections.abc import Iterator
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -27,6 +25,7 @@ from ..core.task import TableTask
 from ..core.vector_runner import lane_form
 from . import registry
 from .experiment import Experiment, StrategySpec
+from .source_hash import ARENA, digest
 
 RULES = 1
 """Raised by whoever changes the runner, the oracle or a space so that runs come out differently."""
@@ -62,7 +61,7 @@ def identity(task: Task, spec: StrategySpec, experiment: Experiment) -> Identity
     where = registry.strategy_names().get(spec.name, spec.name)
     lanes = lane_form(task, spec, experiment)
     where = lanes or where
-    source, packages = _code(where.rpartition(":")[0])
+    source, packages = _code(*where.rsplit(":", 1))
     named = {name: _version(name) for name in factory.info.packages}
     facts = {
         "rules": RULES,
@@ -120,72 +119,55 @@ def _answers_hash(task: Task) -> str:
 
 
 @cache
-def _code(where: str) -> tuple[str, dict[str, str | None]]:
-    """A hash over the sources that a module consists of, and the packages that they import."""
+def _code(where: str, name: str = "") -> tuple[str, dict[str, str | None]]:
+    """Hash the code behind a name of a module; also return the packages that it imports."""
     if where.endswith(".py"):
         start, package = Path(where).expanduser().resolve(), ""
     else:
         start, package = _origin(where) or Path(where), where.rpartition(".")[0]
-    sources: dict[Path, bytes] = {}
-    packages: dict[str, str | None] = {}
-    waiting = [(start, package)]
-    while waiting:
-        path, package = waiting.pop()
-        if path in sources:
-            continue
-        try:
-            sources[path] = path.read_bytes().replace(b"\r\n", b"\n")
-            tree = ast.parse(sources[path])
-        except (OSError, SyntaxError, ValueError) as error:
-            raise NasarenaError(f"the source of {where} cannot be read: {error}") from error
-        for name in sorted(set(_imports(tree, package))):
-            root = name.partition(".")[0]
-            if not name or root in sys.stdlib_module_names or _is_arena(name):
-                continue
-            if root != "nasarena" and not _is_own(root):
-                packages[root] = _version(root)
-            elif (place := _origin(name)) is not None:
-                waiting.append((place, name if place.stem == "__init__" else _parent(name)))
-    digests = sorted(hashlib.sha256(source).hexdigest() for source in sources.values())
-    return hashlib.sha256("".join(digests).encode()).hexdigest()[:16], packages
+    try:
+        source, imported = digest(start, package, name, _locate)
+    except (OSError, SyntaxError, ValueError, RecursionError) as error:
+        raise NasarenaError(f"the source of {where} cannot be read: {error}") from error
+    roots = sorted(imported - {"", ARENA, *sys.stdlib_module_names})
+    return source, {root: _version(root) for root in roots if not _is_own(root)}
 
 
 def source_hash(module: str) -> str:
-    """A hash over the sources that a strategy's module consists of.
+    """Hash the code that a strategy's module consists of.
 
     Raises:
-        NasarenaError: if they cannot be read.
+        NasarenaError: if it cannot be read.
     """
     return _code(module)[0]
 
 
-def _parent(name: str) -> str:
-    return name.rpartition(".")[0]
+def _locate(name: str) -> Path | str:
+    """Return the source of a module whose code counts, else what stands for the module.
+
+    The arena itself is one: `RULES` stands for its behavior. Packages have a version.
+    """
+    root = name.partition(".")[0]
+    if root == ARENA and not f"{name}.".startswith(f"{_STRATEGIES}."):
+        return ARENA
+    return (_origin(name) if root == ARENA or _is_own(root) else None) or name
 
 
-def _is_arena(name: str) -> bool:
-    """Whether a module is the arena itself, whose behaviour `RULES` stands for."""
-    return name.startswith("nasarena") and not name.startswith(_STRATEGIES)
-
-
-def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """The modules that a source may import; a name behind ``from`` may be a module as well."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
-        elif isinstance(node, ast.ImportFrom):
-            base = node.module or ""
-            if node.level:
-                above = package.split(".")[: len(package.split(".")) - node.level + 1]
-                base = ".".join([*above, *([base] if base else [])])
-            yield base
-            yield from (f"{base}.{alias.name}" for alias in node.names if alias.name != "*")
-
-
+@cache
 def _is_own(root: str) -> bool:
-    """Whether a top-level module is the user's own source, not an installed package."""
-    origin = _origin(root)
-    return origin is not None and not any(origin.is_relative_to(place) for place in _installed())
+    """Return whether a top-level module is the user's own source, not an installed package."""
+    if root in sys.stdlib_module_names:
+        return False
+    try:
+        spec = importlib.util.find_spec(root)
+    except (ImportError, AttributeError, ValueError):
+        return False
+    # A folder without an __init__.py has no origin.
+    places = [spec.origin, *(spec.submodule_search_locations or [])] if spec else []
+    paths = [Path(place).resolve() for place in places if place]
+    return bool(paths) and not any(
+        path.is_relative_to(installed) for path in paths for installed in _installed()
+    )
 
 
 @cache

@@ -1,4 +1,4 @@
-"""``nasarena vault list | verify | prune | export | import | build``."""
+"""``nasarena vault list | verify | prune | export | import | build | rekey``."""
 
 from __future__ import annotations
 
@@ -185,3 +185,57 @@ def build(
         told=lambda job, size: print(f"{job.strategy} on {job.task}: {size:,} bytes", flush=True),
     )
     print(f"{folder} is complete; {len(removed)} stale entries removed")
+
+
+@app.command()
+def rekey(
+    where: Annotated[
+        Path | None, typer.Argument(help="A folder; the package's own if not given.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Write usable entries there and leave the folder alone.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Runs of an entry to run again.")] = 2,
+    seed: Annotated[int, typer.Option(help="Which ones are drawn.")] = 0,
+    processes: Annotated[int, typer.Option(min=1, help="Local processes.")] = 1,
+    as_json: JsonOption = False,
+) -> None:
+    """Bring entries of changed code up to date, if a sample of each runs again to the same bits.
+
+    What differs or cannot be run is left as it is and named; the exit code is 1 then.
+
+    Example: nasarena vault rekey --processes 2
+    """
+    from ..bench.cache import cache_upkeep, run_cache
+    from ..bench.cache.rekey import Outcome
+    from ..bench.cache.rekey import rekey as bring
+
+    place = run_cache.Folder(where or run_cache.BASELINES)
+    if error := cache_upkeep.nothing_at(str(place), place):
+        raise error
+
+    def told(outcome: Outcome) -> None:
+        if outcome.problem:
+            typer.echo(visible(f"left as it is: {outcome.name}: {outcome.problem}"), err=True)
+        elif outcome.seeds:
+            ran = ", ".join(map(str, outcome.seeds))
+            typer.echo(visible(f"{outcome.name}: same bits for seeds {ran}"), err=True)
+
+    outcomes = bring(
+        place,
+        run_cache.Folder(out) if out else place,
+        sample=seeds,
+        seed=seed,
+        processes=processes,
+        trusted=place.path.resolve() == run_cache.user_folder().resolve(),
+        told=told,
+    )
+    left = [outcome for outcome in outcomes if outcome.problem]
+    done = [outcome for outcome in outcomes if outcome.seeds]
+    if as_json:
+        print(json_text([outcome._asdict() for outcome in outcomes]))
+    else:
+        fit = len(outcomes) - len(left) - len(done)
+        print(f"{len(done)} entries re-keyed, {fit} fitted already, {len(left)} left as they are")
+    if left:
+        raise typer.Exit(1)

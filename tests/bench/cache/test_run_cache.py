@@ -1,6 +1,8 @@
 import json
 import os
 import shutil
+import sys
+from dataclasses import replace
 from pathlib import Path
 from random import Random
 
@@ -35,6 +37,8 @@ def mine(problem, rng):
     while True:
         yield problem.space.sample(rng)
 """
+
+PICK = "def pick(space, rng):\n    return space.sample(rng)\n"
 
 
 def plan(*strategies, **keys):
@@ -178,7 +182,7 @@ def test_a_changed_line_of_code_misses(run, mine):
 def test_a_changed_line_in_a_module_of_the_users_own_misses(run, mine, tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
     helper = tmp_path / "a_helper_of_mine.py"
-    helper.write_text("def pick(space, rng):\n    return space.sample(rng)\n")
+    helper.write_text(PICK)
     text = "from a_helper_of_mine import pick\n" + MINE.replace(
         "problem.space.sample(rng)", "pick(problem.space, rng)"
     )
@@ -187,6 +191,34 @@ def test_a_changed_line_in_a_module_of_the_users_own_misses(run, mine, tmp_path,
     assert run(plan(mine(text)))[0] == []
     helper.write_text("def pick(space, rng):\n    return space.mutate(space.simplest(), rng)\n")
     assert len(run(plan(mine(text)))[0]) == 2
+
+
+@pytest.mark.parametrize("place", ["nasarena_helper", "lib/helper", "package/helper"])
+def test_moved_and_renamed_files_are_the_same_strategy(run, mine, tmp_path, monkeypatch, place):
+    """``lib`` has no ``__init__.py``; a name that begins like the arena's is not the arena's."""
+    monkeypatch.syspath_prepend(tmp_path)
+
+    def write(helper, text=PICK):
+        path = tmp_path / f"{helper}.py"
+        path.parent.mkdir(exist_ok=True)
+        if "package" in helper:
+            (path.parent / "__init__.py").write_text('"""Of no consequence."""')
+        path.write_text(text)
+        for known in (identity._origin, identity._is_own, identity._code):
+            known.cache_clear()
+        for name in [n for n in sys.modules if n.partition(".")[0] in ("lib", "package")]:
+            monkeypatch.delitem(sys.modules, name)
+        imported = f"from {helper.replace('/', '.')} import pick\n"
+        called = MINE.replace("problem.space.sample(rng)", "pick(problem.space, rng)")
+        return mine(imported + called)
+
+    run(plan(write("a_helper")))
+    assert run(plan(write(place)))[0] == []
+    moved = tmp_path / "elsewhere" / "renamed.py"
+    moved.parent.mkdir()
+    (tmp_path / "mine.py").rename(moved)
+    assert run(plan(f"{moved}:mine"))[0] == []
+    assert len(run(plan(write(place, PICK.replace("sample(rng)", "simplest()"))))[0]) == 2
 
 
 def test_a_built_in_strategy_consists_of_the_modules_that_it_imports(tmp_path):
