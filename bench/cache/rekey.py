@@ -140,7 +140,7 @@ def _rekey_one(source: Path, to: Path, sample: int, seed: int, trusted: bool, na
         recorded = read(data)
         if not trusted and recorded.names_file:
             raise BadEntry("it names a Python file, which is only run for entries of your own")
-        task = registry.task(recorded.experiment.tasks[0])
+        task = registry.table_task(recorded.experiment.tasks[0])
         what = identity(task, recorded.spec, recorded.experiment)
         if fits(data, what):
             if to != source:
@@ -177,7 +177,8 @@ def read(data: bytes) -> Recorded:
     note = _note(data)
     if note.get("format") not in (cache_entry.FORMAT - 1, cache_entry.FORMAT):
         raise BadEntry(
-            f"it has format {note.get('format')!r}, expected {cache_entry.FORMAT - 1} or {cache_entry.FORMAT}"
+            f"it has format {note.get('format')!r}, "
+            f"expected {cache_entry.FORMAT - 1} or {cache_entry.FORMAT}"
         )
     try:
         facts, budget = _one(note, "facts"), _one(note, "budget")

@@ -19,7 +19,7 @@ from msgspec import Meta, Struct, structs
 
 from .._base.errors import ExperimentError, NasarenaError, RunFailed
 from .contracts import SupportsMeasuredProxies, Task, supernets_of
-from .supernet_clock import BudgetSpent, ChargingOracle, Search, run_key
+from .supernet_clock import BudgetSpent, ChargingOracle, Search
 from .types import Answer, Oracle, Strategy, StrategyFactory
 
 MAX_FREE_REPEATS = 10_000
@@ -51,6 +51,26 @@ class Budget(Struct, frozen=True, forbid_unknown_fields=True):
 
     def __str__(self) -> str:
         return " or ".join(f"{limit:g} {name}" for name, limit in self.limits.items())
+
+
+class Rules(Struct, frozen=True, forbid_unknown_fields=True):
+    """What all runs of an experiment have in common.
+
+    Args:
+        budget: of each run.
+        workers: simulated ones, that train at once.
+        noise: ``"sampled"`` or ``"mean"``; see `TableOracle`.
+        duplicates: ``"charge"``, ``"free"`` or ``"resample"``; see `TableOracle`.
+        seed: of the experiment; all random streams depend on it.
+        lanes: whether strategies run all seeds of a unit at once where they can.
+    """
+
+    budget: Budget
+    workers: int = 1
+    noise: str = "sampled"
+    duplicates: str = "charge"
+    seed: int = 0
+    lanes: bool = False
 
 
 class Run:
@@ -235,8 +255,11 @@ def run_seed(
     workers: int = 1,
     noise: str = "sampled",
     duplicates: str = "charge",
+    run_key: str | None = None,
 ) -> Run:
     """One run from its seed index: makes the strategy and the oracle, each with its own stream.
+
+    ``run_key`` is what a supernet's checkpoints are called; without one none are kept.
 
     Raises:
         RunFailed: if the strategy raises or proposes what cannot be answered; the message names
@@ -253,8 +276,7 @@ def run_seed(
         search = Search(budget.seconds if workers == 1 else None)
         oracle, now = ChargingOracle(oracle, search), search.now
     if supernets is not None:
-        key = run_key(task, factory, settings, seed, experiment_seed)
-        problem = replace(problem, supernet=supernets(search, key))
+        problem = replace(problem, supernet=supernets(search, run_key))
     if measured is not None:
         problem = replace(problem, proxies=measured(search))
     try:

@@ -7,14 +7,9 @@ counts them against the budget while they pass.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from time import perf_counter
-from typing import Any
 
-from .._base.errors import NasarenaError
-from .contracts import Task
-from .types import Answer, Oracle, Proposal, StrategyFactory
+from .types import Answer, Oracle, Proposal
 
 
 class BudgetSpent(Exception):
@@ -70,22 +65,3 @@ class ChargingOracle:
 
     def evaluate(self, proposal: Proposal, /) -> Answer:
         return self._search.charge(self._oracle.evaluate(proposal))
-
-
-def run_key(
-    task: Task, factory: StrategyFactory, settings: dict[str, Any], seed: int, experiment_seed: int
-) -> str | None:
-    """Names the checkpoints of a run: another one if the strategy's code or a setting differs.
-
-    None where the code cannot be read, as in an interactive session: then none are kept.
-    """
-    from ..experiment.identity import source_hash
-
-    module = str(getattr(factory, "__module__", ""))
-    try:
-        source = source_hash(module)
-    except NasarenaError:
-        return None
-    name = f"{module}:{getattr(factory, '__qualname__', '')}"
-    facts = [task.id, name, source, settings, seed, experiment_seed]
-    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]

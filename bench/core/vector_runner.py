@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
+from collections.abc import Callable
 from math import inf
 from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from ...spaces.vectorized import LaneSpace, Numbers, has_lanes
+from ...spaces.vectorized import LaneSpace, Numbers
 from .._base.errors import InvalidProposal, RunFailed
-from ..experiment import registry
-from ..experiment.experiment import Experiment, StrategySpec
 from . import record
-from .contracts import Task, is_reproducible, table_of
+from .runner import Budget, Rules
 from .task import MEAN, TableTask
 from .vectorized import Floats, LaneProblem, LaneRandom, LaneStrategy
 
@@ -26,53 +24,43 @@ if TYPE_CHECKING:
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
-def lane_form(task: Task, spec: StrategySpec, experiment: Experiment) -> str | None:
-    """Where the lane form lives that a unit runs with; None if it runs one seed after the other.
-
-    Lanes have one worker and one objective, and charge repeats. A setting that the lane form does
-    not take, and a space that moves in its own ways, are left to the sequential form.
-    """
-    where = registry.strategy_factory(spec.name).info.lanes
-    if (
-        not (experiment.lanes and where)
-        or experiment.workers > 1
-        or experiment.duplicates == "free"
-        or table_of(task) is None
-        or not is_reproducible(task)
-        or len(task.problem.objectives) > 1
-        or not has_lanes(task.space)
-    ):
-        return None
-    taken = inspect.signature(registry.load(where)).parameters
-    return where if set(spec.settings) <= set(taken) else None
-
-
 def compute(
     task: TableTask,
-    where: str,
-    spec: StrategySpec,
-    experiment: Experiment,
+    factory: Callable[..., LaneStrategy],
+    settings: dict[str, Any],
+    rules: Rules,
     seeds: range,
     about: dict[str, Any],
+    *,
+    label: str,
 ) -> pa.Table:
-    """Run the seeds of a unit at once; its record. ``where`` is what `lane_form` found.
+    """Run the seeds of a unit at once and return its record.
+
+    Args:
+        task: a table with one objective, whose space has lanes.
+        factory: makes the strategy's vectorized form from a problem, random numbers, ``settings``.
+        settings: the strategy's.
+        rules: of one worker; repeats are charged.
+        seeds: of the unit, without gaps.
+        about: what the record says of itself.
+        label: what errors call the strategy.
 
     Raises:
         RunFailed: if the strategy raises or proposes what cannot be answered; the message names
             strategy, task, seeds and step.
     """
-    name = f"{experiment.seed}/{task.id}/strategy"
+    name = f"{rules.seed}/{task.id}/strategy"
     draws = LaneRandom(name, seeds.start, len(seeds))
     space: LaneSpace = task.lane_space
-    table = LaneTable(task, experiment, seeds)
-    at = f"strategy {spec.label!r} on {task.id}, seeds {seeds.start}-{seeds.stop - 1}"
+    table = LaneTable(task, rules, seeds)
+    at = f"strategy {label!r} on {task.id}, seeds {seeds.start}-{seeds.stop - 1}"
     try:
         problem = LaneProblem(space, len(seeds))
-        strategy = registry.load(where)(problem, draws, **spec.settings)
+        strategy = factory(problem, draws, **settings)
     except Exception as error:
         raise RunFailed(f"{at}, while it was made: {error!r}") from error
     try:
-        steps = _run(strategy, table, draws, experiment)
+        steps = _run(strategy, table, draws, rules.budget)
     except Exception as error:
         raise RunFailed(f"{at}, after step {draws.step}: {error!r}") from error
     return _record(task, table, seeds, steps, about)
@@ -121,16 +109,16 @@ class LaneTable:
     the step, where duplicates are resampled): a repeat meets the same one, without a memory.
     """
 
-    def __init__(self, task: TableTask, experiment: Experiment, seeds: range) -> None:
+    def __init__(self, task: TableTask, rules: Rules, seeds: range) -> None:
         table = task.table
         self.row_of = table.row_of
         # Kept for all units of a process, as `TableTask.sampled` is.
         kept: dict[str, _Answers] = task.__dict__.setdefault("_lane_answers", {})
-        if experiment.noise not in kept:
-            kept[experiment.noise] = _answers(task, experiment.noise)
-        self.answers = kept[experiment.noise]
-        self._resample = experiment.duplicates == "resample"
-        digest = hashlib.sha256(f"{experiment.seed}/{task.id}/oracle".encode()).digest()
+        if rules.noise not in kept:
+            kept[rules.noise] = _answers(task, rules.noise)
+        self.answers = kept[rules.noise]
+        self._resample = rules.duplicates == "resample"
+        digest = hashlib.sha256(f"{rules.seed}/{task.id}/oracle".encode()).digest()
         self._lanes = _mix(
             np.frombuffer(digest[:8], "<u8") + np.arange(seeds.start, seeds.stop, dtype=np.uint64)
         )
@@ -174,13 +162,12 @@ def _mix(key: NDArray[np.uint64]) -> NDArray[np.uint64]:
 
 
 def _run(
-    strategy: LaneStrategy, table: LaneTable, draws: LaneRandom, experiment: Experiment
+    strategy: LaneStrategy, table: LaneTable, draws: LaneRandom, budget: Budget
 ) -> tuple[list[Numbers], list[Numbers], list[float], NDArray[np.int64]]:
     """What was asked and where it was answered, (lanes,) a step; thinking; (lanes,) run lengths."""
     asked: list[Numbers] = []
     found: list[Numbers] = []
     thinking: list[float] = []
-    budget = experiment.budget
     epochs = table.epochs
     steps = min(budget.queries or inf, (budget.epochs or inf) // epochs)
     deadline, clock = budget.seconds, np.zeros(table.lanes)

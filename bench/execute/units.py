@@ -19,6 +19,8 @@ from ..core.contracts import table_of
 from ..core.runner import run_seed
 from ..experiment import registry
 from ..experiment.experiment import Experiment, StrategySpec
+from ..experiment.form import lane_form
+from ..experiment.identity import run_key
 from ..store import failures, store
 from ..store.store import Unit
 from . import heartbeat
@@ -71,7 +73,7 @@ def missing_units(root: Path, experiment: Experiment) -> Iterator[Unit]:
     """The units without a file, in blocks of seeds."""
     for task in experiment.tasks:
         for spec in experiment.strategies:
-            lanes = vector_runner.lane_form(registry.task(task), spec, experiment) is not None
+            lanes = lane_form(registry.task(task), spec, experiment) is not None
             size = block_size(experiment.seeds, lanes)
             there = store.unit_files(root, task, spec.label)
             for first, last in store.gaps(there, experiment.seeds):
@@ -160,11 +162,20 @@ def compute(
     factory = registry.strategy_factory(spec.name)
     about = facts(experiment, spec, unit, task.hash)
     seeds = range(unit.first, unit.last + 1)
-    where, table = vector_runner.lane_form(task, spec, experiment), table_of(task)
+    where, table = lane_form(task, spec, experiment), table_of(task)
     if where is not None and table is not None:
         with watch.run(seeds, experiment.timeout * len(seeds)):
             seed_globals(experiment.seed, unit.task, unit.first)
-            return vector_runner.compute(table, where, spec, experiment, seeds, about)
+            return vector_runner.compute(
+                table,
+                registry.load(where),
+                spec.settings,
+                experiment.rules,
+                seeds,
+                about,
+                label=spec.label,
+            )
+    shares = factory.info.weight_sharing
     runs = {}
     for seed in seeds:
         with watch.run(range(seed, seed + 1), experiment.timeout):
@@ -180,6 +191,9 @@ def compute(
                 workers=experiment.workers,
                 noise=experiment.noise,
                 duplicates=experiment.duplicates,
+                run_key=run_key(task, factory, spec.settings, seed, experiment.seed)
+                if shares
+                else None,
             )
     if failed is not None:
         failed += failures.of(task, runs)

@@ -16,7 +16,7 @@ from .._base import decoding
 from .._base.decoding import DecodeError
 from .._base.errors import ExperimentError, UnknownName
 from ..core.oracle import DUPLICATES, NOISE
-from ..core.runner import Budget, check_capabilities
+from ..core.runner import Budget, Rules, check_capabilities
 from . import registry
 
 DEFAULT_TASKS = ["nasbench201/*", "nasbench-graph/cora", "fcnet/protein"]
@@ -31,17 +31,6 @@ class StrategySpec(Struct, frozen=True, forbid_unknown_fields=True):
     name: str
     label: str
     settings: dict[str, Any] = {}
-
-
-class Rules(Struct, frozen=True, forbid_unknown_fields=True):
-    """What all units of a results folder have in common; see `Experiment`."""
-
-    budget: Budget
-    workers: int
-    noise: str
-    duplicates: str
-    seed: int
-    lanes: bool
 
 
 class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
@@ -67,7 +56,7 @@ class Experiment(Struct, frozen=True, forbid_unknown_fields=True):
 
     @property
     def rules(self) -> Rules:
-        """What every unit of it has in common."""
+        """What all its runs have in common."""
         return Rules(**{name: getattr(self, name) for name in Rules.__struct_fields__})
 
     def as_file(self) -> dict[str, Any]:

@@ -22,9 +22,10 @@ import numpy as np
 from .._base.errors import NasarenaError
 from ..core.contracts import Task, table_of
 from ..core.task import TableTask
-from ..core.vector_runner import lane_form
+from ..core.types import StrategyFactory
 from . import registry
 from .experiment import Experiment, StrategySpec
+from .form import lane_form
 from .source_hash import ARENA, digest
 
 RULES = 1
@@ -151,6 +152,23 @@ def _locate(name: str) -> Path | str:
     if root == ARENA and not f"{name}.".startswith(f"{_STRATEGIES}."):
         return ARENA
     return (_origin(name) if root == ARENA or _is_own(root) else None) or name
+
+
+def run_key(
+    task: Task, factory: StrategyFactory, settings: dict[str, Any], seed: int, experiment_seed: int
+) -> str | None:
+    """Return what a run's checkpoints are called, other ones if code or settings differ.
+
+    None where the code cannot be read, as in an interactive session: then none are kept.
+    """
+    module = str(getattr(factory, "__module__", ""))
+    try:
+        source = source_hash(module)
+    except NasarenaError:
+        return None
+    name = f"{module}:{getattr(factory, '__qualname__', '')}"
+    facts = [task.id, name, source, settings, seed, experiment_seed]
+    return hashlib.sha256(json.dumps(facts, sort_keys=True, default=str).encode()).hexdigest()[:16]
 
 
 @cache

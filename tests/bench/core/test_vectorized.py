@@ -7,11 +7,13 @@ from msgspec.structs import replace
 from nasarena.bench._base.errors import RunFailed
 from nasarena.bench.cache.run_cache import Folder, Vault
 from nasarena.bench.core import record, vector_runner
-from nasarena.bench.core.vectorized import LaneRandom, LaneStrategy
+from nasarena.bench.core.runner import Budget, Rules
+from nasarena.bench.core.vectorized import LaneProblem, LaneRandom, LaneStrategy
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.execute.units import compute
 from nasarena.bench.experiment import experiment as experiments
 from nasarena.bench.experiment import identity, registry
+from nasarena.bench.experiment.form import lane_form
 from nasarena.bench.store.store import Unit
 
 HERE = Path(__file__).parents[2] / "helpers"
@@ -54,7 +56,7 @@ def test_every_declared_lane_form_is_one():
     )
     task = registry.task(TOY)
     for where in filter(None, found.values()):
-        problem = vector_runner.LaneProblem(task.lane_space, 3)
+        problem = LaneProblem(task.lane_space, 3)
         assert isinstance(registry.load(where)(problem, LaneRandom("", 0, 3)), LaneStrategy)
 
 
@@ -146,16 +148,16 @@ def test_budgets_end_lanes_one_by_one(budget):
 def test_what_lanes_cannot_do_runs_one_seed_after_the_other(keys):
     experiment = plan("random", keys.pop("task", TOY), queries=4, **keys)
     (task,), (spec,) = experiment.tasks, experiment.strategies
-    assert vector_runner.lane_form(registry.task(task), spec, experiment) is None
+    assert lane_form(registry.task(task), spec, experiment) is None
     assert "form" not in record.about(runs(experiment, 0, 1))
 
 
 def test_a_space_that_moves_in_its_own_ways_has_no_lanes(monkeypatch):
     task = registry.task(TOY)
     experiment = plan("random", TOY)
-    assert vector_runner.lane_form(task, experiment.strategies[0], experiment)
+    assert lane_form(task, experiment.strategies[0], experiment)
     monkeypatch.setattr(type(task.space), "mutate", lambda self, arch, rng: arch)
-    assert vector_runner.lane_form(task, experiment.strategies[0], experiment) is None
+    assert lane_form(task, experiment.strategies[0], experiment) is None
 
 
 def test_the_vault_keeps_both_forms_apart(tmp_path, own_vault):
@@ -275,7 +277,7 @@ def test_the_experiments_seed_draws_other_training_seeds():
     task = registry.task(TOY)
     rows = np.arange(10)
     found = [
-        vector_runner.LaneTable(task, plan("random", TOY, seed=seed), range(10)).look_up(rows, 0)
+        vector_runner.LaneTable(task, Rules(Budget(1), seed=seed), range(10)).look_up(rows, 0)
         for seed in (0, 1, 0)
     ]
     assert found[0].tolist() == found[2].tolist() != found[1].tolist()

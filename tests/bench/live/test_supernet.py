@@ -18,7 +18,7 @@ from nasarena.bench.check.tasks import small  # noqa: E402
 from nasarena.bench.core import supernet_clock as sharing  # noqa: E402
 from nasarena.bench.core.runner import Budget, check_capabilities, run_seed  # noqa: E402
 from nasarena.bench.core.types import Batch  # noqa: E402
-from nasarena.bench.experiment import registry  # noqa: E402
+from nasarena.bench.experiment import identity, registry  # noqa: E402
 from nasarena.bench.live import LiveBenchmark, LiveSetup, Training, supernet  # noqa: E402
 from nasarena.bench.live.objectives import Classification  # noqa: E402
 from nasarena.spaces.networks.nasbench201_supernet import Supernet as Cells  # noqa: E402
@@ -233,6 +233,12 @@ SEARCHES = {
 }
 
 
+def resumable(task, factory, settings, budget):
+    """A run that keeps checkpoints, as units of an experiment do."""
+    key = identity.run_key(task, factory, settings, 0, 0)
+    return run_seed(task, factory, settings, 0, budget, run_key=key)
+
+
 def asked(run):
     return [(a.observation.query, a.observation.losses) for a in run.answers]
 
@@ -240,7 +246,7 @@ def asked(run):
 @pytest.mark.parametrize("name", SEARCHES)
 def test_a_killed_search_goes_on_and_gives_the_same_record(tmp_path, monkeypatch, name):
     factory, settings, budget = registry.strategy_factory(name), SEARCHES[name], Budget(queries=2)
-    whole = run_seed(cells_task(tmp_path / "a"), factory, settings, 0, budget)
+    whole = resumable(cells_task(tmp_path / "a"), factory, settings, budget)
     steps = []
     plain, write = supernet.Session.descend, supernet.write_state
     monkeypatch.setattr(
@@ -254,10 +260,10 @@ def test_a_killed_search_goes_on_and_gives_the_same_record(tmp_path, monkeypatch
 
     monkeypatch.setattr(supernet, "write_state", kill)
     with pytest.raises(Killed):
-        run_seed(cells_task(tmp_path / "b"), factory, settings, 0, budget)
+        resumable(cells_task(tmp_path / "b"), factory, settings, budget)
     assert len(steps) == 2
     monkeypatch.setattr(supernet, "write_state", write)
-    resumed = run_seed(cells_task(tmp_path / "b"), factory, settings, 0, budget)
+    resumed = resumable(cells_task(tmp_path / "b"), factory, settings, budget)
     assert asked(resumed) == asked(whole)
     assert len(steps) == 3  # one minibatch an epoch
     assert all(answer.cost > answer.observation.seconds for answer in resumed.answers[:1])
@@ -276,7 +282,7 @@ def measuring(problem, rng):
 
 def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
     def run(name, measuring=measuring):
-        return run_seed(cells_task(tmp_path / name), measuring, {}, 0, Budget(queries=3))
+        return resumable(cells_task(tmp_path / name), measuring, {}, Budget(queries=3))
 
     whole = run("a")
     (state,) = (tmp_path / "a").rglob("supernets/*.pt")
@@ -297,10 +303,10 @@ def test_what_was_measured_is_not_measured_again(tmp_path, monkeypatch):
 
 def test_a_damaged_checkpoint_costs_time_but_no_result(tmp_path):
     factory, settings = registry.strategy_factory("gdas"), SEARCHES["gdas"]
-    whole = run_seed(cells_task(tmp_path), factory, settings, 0, Budget(queries=2))
+    whole = resumable(cells_task(tmp_path), factory, settings, Budget(queries=2))
     (file,) = (tmp_path).rglob("supernets/*.pt")
     file.write_bytes(b"no checkpoint")
-    assert asked(run_seed(cells_task(tmp_path), factory, settings, 0, Budget(queries=2))) == asked(
+    assert asked(resumable(cells_task(tmp_path), factory, settings, Budget(queries=2))) == asked(
         whole
     )
 
@@ -310,7 +316,7 @@ def test_checkpoints_are_of_one_strategy_with_its_settings(tmp_path):
     darts, gdas = map(registry.strategy_factory, ("darts", "gdas"))
 
     def key(factory=darts, settings=None, seed=0, experiment=0):
-        return sharing.run_key(task, factory, settings or {}, seed, experiment)
+        return identity.run_key(task, factory, settings or {}, seed, experiment)
 
     keys = [key(), key(gdas), key(settings={"order": 1}), key(seed=1), key(experiment=1)]
     assert len(set(keys)) == len(keys) and None not in keys
