@@ -1,4 +1,4 @@
-"""Finds strategies, benchmarks and report writers by name; imports them when asked for.
+"""Finds strategies and benchmarks by name; imports them when asked for.
 
 A name is one of the built-in ones below, one that an installed package announces through the
 entry-point groups ``nasarena.strategies`` and ``nasarena.benchmarks``, or
@@ -93,13 +93,6 @@ BENCHMARKS: dict[str, str] = {
 }
 LIVE = {"live": "nasarena.bench.live.benchmark:BENCHMARK"}
 """Benchmarks that train. Their tasks are chosen by name: ``*`` alone starts no training."""
-REPORT = "nasarena.reports:write_report"
-ANALYSIS = "nasarena.reports.landscape_report:write_analysis"
-GATE = "nasarena.reports.gate.gate_run"
-HISTORY = "nasarena.reports.history.track"
-REDRAW = "nasarena.reports.redraw:verify_file"
-EXCHANGE = "nasarena.reports.exchange.formats:"
-TRAINING_CURVES = "nasarena.reports.figures.training_curves:write_training_curves"
 
 
 def _announced(group: str) -> dict[str, str]:
@@ -193,11 +186,6 @@ def load(where: str) -> Any:
         public = [n for n in vars(module) if not n.startswith("_")]
         raise UnknownName(f"attribute of {place}", attribute, public)
     return getattr(module, attribute)
-
-
-def load_module(name: str) -> Any:
-    """The module of reports called ``name``: imported here, where nothing may point upwards."""
-    return importlib.import_module(name)
 
 
 def is_file_name(name: str) -> bool:

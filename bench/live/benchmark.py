@@ -15,11 +15,12 @@ from importlib import import_module
 from pathlib import Path
 
 from ...spaces import SearchSpace
+from ...spaces.networks import DEFAULTS
 from .._base.errors import UnknownName
 from ..core.contracts import Task
 from ..core.task import TableTask
 from .supernet_task import SupernetTask
-from .task import SPACES, LiveTask
+from .task import LiveTask
 from .training import Training
 
 
@@ -68,7 +69,7 @@ class LiveBenchmark:
         if setup.table is not None:
             return _scored_by(setup.table).space
         kind = KINDS.get(setup.dataset.partition(":")[0], "images")
-        module, _, attribute = (setup.space or SPACES[kind]).partition(":")
+        module, _, attribute = (setup.space or DEFAULTS[kind]).partition(":")
         found: SearchSpace = getattr(import_module(module), attribute)
         return found
 

@@ -19,6 +19,11 @@ from .._base.atomic import write_atomically, write_bytes, write_text
 from .._base.errors import StoreError
 
 
+def weights_file(seed: int) -> str:
+    """Return where a seed's network lies in the folder of a retraining."""
+    return f"weights/{seed}.safetensors"
+
+
 @dataclass
 class Trained:
     """The figures of one training: lists with one entry an epoch, and why it failed, if it did.

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..store.manifest import versions
+from .journal import weights_file
 from .training import METRICS
 
 if TYPE_CHECKING:
@@ -29,7 +30,6 @@ _PACKAGES = ("safetensors", "tokenizers", "sacrebleu")
 def card(plan: Plan, trained: Sequence[Trained]) -> dict[str, Any]:
     """All that is known of a retraining, ready for JSON."""
     from .model import about
-    from .retrain import weights_file
 
     task, dataset = plan.task, plan.task.dataset
     metric = task.training.metric

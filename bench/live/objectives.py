@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from ...spaces import Arch, SearchSpace
+from ...spaces import networks as space_networks
 from .._base.errors import ExperimentError
 from .data import Dataset, Part, take
 from .proxies import Minibatch
@@ -230,23 +232,10 @@ def networks(space: str, kind: str, name: str, **sizes: int) -> Build:
     Raises:
         ExperimentError: if the space does not fit the kind of data.
     """
-    if (kind, space) == ("pairs", "translation"):
-        from ...spaces.networks.translation_network import Network as Translator
-
-        return lambda arch: Translator(arch, **sizes)
-    if (kind, space) == ("text", "text-encoder"):
-        from ...spaces.networks.text_encoder_network import Network as Encoder
-
-        return lambda arch: Encoder(arch, **sizes)
-    if (kind, space) == ("images", "growing"):
-        from ...spaces.networks.growing_network import Network as Grown
-
-        return lambda arch: Grown(arch, **sizes)
-    if (kind, space) == ("images", "nasbench201"):
-        from ...spaces.networks.nasbench201_network import Network as Cells
-
-        return lambda arch: Cells(arch, sizes["classes"], channels=sizes["channels"])
-    raise ExperimentError(f"space {space!r} has no network for {kind} ({name})")
+    build = space_networks.network(space, kind)
+    if build is None:
+        raise ExperimentError(f"space {space!r} has no network for {kind} ({name})")
+    return partial(build, **sizes)
 
 
 def initial(build: Build, arch: Arch, seed: int) -> nn.Module:

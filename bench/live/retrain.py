@@ -6,7 +6,7 @@ The folder that is written::
     OUT/trainings/                 figures of every epoch, and checkpoints while there is more to do
     OUT/weights/<seed>.safetensors the trained networks
     OUT/tokenizer.json             for texts; source.json and target.json for translation
-    OUT/curves.csv, .png, .pdf     one row an epoch of each seed, and drawn
+    OUT/curves.csv                 one row an epoch of each seed
     OUT/model-card.json, .md       what a reader must know of the network; see `model_card`
 
 Killed at any moment, the same call goes on from the last checkpoint; on the CPU no bit differs.
@@ -24,11 +24,13 @@ from time import perf_counter
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from ...spaces import Arch
+from ...spaces.networks import network_spaces
 from .._base.errors import ExperimentError, StoreError, UnknownName
 from ..experiment import registry
 from ..store import manifest as manifests
 from ..store import store
-from .journal import Journal, Trained
+from . import model_card
+from .journal import Journal, Trained, weights_file
 from .task import LiveTask
 from .training import Training
 
@@ -36,9 +38,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from ..core.task_facts import TaskFacts
-
-NETWORKS = ("growing", "nasbench201", "text-encoder", "translation")
-"""The spaces whose architectures can be built."""
 
 TABLE = Training(epochs=(200,), batch=256, learning_rate=0.1, augment=True)
 """How a table's winner is trained: NAS-Bench-201's schedule (arXiv:2001.00326, table 1)."""
@@ -201,10 +200,10 @@ def plan(results: Path, found: Winner, options: Options) -> Plan:
 
 def _task(task_id: str, data: str | None) -> LiveTask:
     task: Any = registry.task(task_id)
-    if task.space.name not in NETWORKS:
+    if task.space.name not in network_spaces():
         raise ExperimentError(
             f"{task_id}: space {task.space.name!r} has no network to train; there is one for "
-            f"{', '.join(NETWORKS)}"
+            f"{', '.join(network_spaces())}"
         )
     if isinstance(task, LiveTask):
         return task
@@ -272,8 +271,6 @@ def retrain(
     Raises:
         StoreError: if ``out`` holds something else, cannot be written, or every training failed.
     """
-    from . import model_card
-
     journal = _open(plan, out)
     trained = [
         _train(plan, out, journal, seed, lambda *how, n=n: tell(n, *how) if tell else None)
@@ -285,7 +282,6 @@ def retrain(
     card = model_card.card(plan, trained)
     store.write_text(out / "model-card.md", model_card.markdown(card))
     store.write_text(out / "model-card.json", json.dumps(card, indent=1, ensure_ascii=False) + "\n")
-    registry.load(registry.TRAINING_CURVES)(out)
     return card
 
 
@@ -370,11 +366,6 @@ def _trainer(plan: Plan, journal: Journal, known: Trained) -> Any:
         for figures in (known.validation, known.test, known.train_loss, known.seconds):
             figures.clear()
     return trainer
-
-
-def weights_file(seed: int) -> str:
-    """Where a seed's network lies in the folder."""
-    return f"weights/{seed}.safetensors"
 
 
 def _curves(trained: Sequence[Trained]) -> str:

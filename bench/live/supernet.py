@@ -21,12 +21,13 @@ import torch
 from torch import Tensor, nn
 
 from ...spaces import Arch, SearchSpace
+from ...spaces import networks as space_networks
 from .._base.errors import ExperimentError, StoreError
 from ..core.supernet_clock import Search
 from ..core.types import Batch
 from .data import Dataset
 from .journal import append_line, read_lines, read_state, write_state
-from .objectives import Classification
+from .objectives import Classification, sizes
 from .trainer import Diverged, new_optimizer, seed_of
 from .training import METRICS, Training
 
@@ -43,16 +44,12 @@ def builder(space: SearchSpace, dataset: Dataset, objective: Any) -> Callable[[]
     Raises:
         ValueError: if the space has none, or does not fit the kind of data.
     """
-    classes = len(dataset.classes)
-    if dataset.kind == "images" and space.name == "nasbench201":
-        from ...spaces.networks.nasbench201_supernet import Supernet as Cells
-
-        return partial(Cells, classes, channels=dataset.train.inputs.shape[1])
-    if dataset.kind == "text" and space.name == "text-encoder":
-        from ...spaces.networks.text_encoder_supernet import Supernet as Encoder
-
-        return partial(Encoder, classes, vocabulary=len(objective.tokenizer))
-    raise ValueError(f"space {space.name!r} has no supernet for {dataset.kind} ({dataset.name})")
+    build = space_networks.supernet(space.name, dataset.kind)
+    if build is None:
+        raise ValueError(
+            f"space {space.name!r} has no supernet for {dataset.kind} ({dataset.name})"
+        )
+    return partial(build, **sizes(dataset, objective))
 
 
 class Supernets:

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from ...spaces import SearchSpace, Table
+from ...spaces import Table
+from ...spaces.networks import supernet_spaces
 from .._base.errors import ExperimentError
 from ..core.contracts import SupernetMaker
 from ..core.task import TableTask
@@ -20,14 +21,6 @@ from ..core.task_facts import SupernetFacts, TaskFacts
 
 if TYPE_CHECKING:
     from .task import LiveTask
-
-SPACES = ("nasbench201", "text-encoder")
-"""The spaces that have a supernet."""
-
-
-def has_supernet(space: SearchSpace) -> bool:
-    """Whether weights can be shared in a space."""
-    return space.name in SPACES
 
 
 class SupernetTask(TableTask):
@@ -50,10 +43,10 @@ class SupernetTask(TableTask):
         self, task_id: str, scored_by: TableTask, live: LiveTask, objectives: tuple[str, ...] = ()
     ) -> None:
         super().__init__(task_id, scored_by.benchmark, scored_by.dataset, objectives)
-        if not has_supernet(self.space):
+        if self.space.name not in supernet_spaces():
             raise ExperimentError(
                 f"{task_id}: {scored_by.id} has the space {self.space.name}; "
-                f"supernets are there for {' and '.join(SPACES)}"
+                f"supernets are there for {' and '.join(supernet_spaces())}"
             )
         self._scored_by, self._live = scored_by, live
 

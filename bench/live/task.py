@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...spaces import Arch, MissingPackage, SearchSpace
 from ...spaces.cache import folder as cache_folder
+from ...spaces.networks import supernet_spaces
 from .._base.errors import UnknownName
 from ..core.base_task import TrainingOracle
 from ..core.contracts import Outcome, SupernetMaker
@@ -41,13 +42,6 @@ if TYPE_CHECKING:
 
 OBJECTIVES = {"parameters": "", "flops": "", "latency": "s"}
 """Further objectives of a live task, and their units; latency is that of one example."""
-
-SPACES = {
-    "images": "nasarena.spaces.published.growing:SPACE",
-    "text": "nasarena.spaces.published.text_encoder:SPACE",
-    "pairs": "nasarena.spaces.published.translation:SPACE",
-}
-"""The space of each kind of data where none is named."""
 
 
 class LiveTask:
@@ -165,9 +159,7 @@ class LiveTask:
 
     def supernets(self) -> SupernetMaker | None:
         """Return what makes the supernets of a run; None if the space has none."""
-        from .supernet_task import has_supernet
-
-        return self._supernets if has_supernet(self.space) else None
+        return self._supernets if self.space.name in supernet_spaces() else None
 
     def _supernets(self, search: Search, key: str | None) -> Supernets:
         from .supernet import Supernets, builder

@@ -219,6 +219,7 @@ def analyse(
     Example: nasarena data analyse nasbench201/cifar10 --out analysis
     """
     from ..bench.experiment import registry
+    from ..reports.landscape_report import write_analysis
     from ..studies.landscape import terrain
     from .progress import table
 
@@ -228,8 +229,7 @@ def analyse(
         raise NasarenaError(
             f"unknown format {sorted(unknown)}; expected some of {', '.join(known)}"
         )
-    write = registry.load(registry.ANALYSIS)
-    found = write(terrain(registry.table_task(task)), out, wanted)
+    found = write_analysis(terrain(registry.table_task(task)), out, wanted)
     table([dict(zip(found.header, row, strict=True)) for row in found.rows])
     print(f"analysis: {out}")
 

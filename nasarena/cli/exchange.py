@@ -51,9 +51,9 @@ def import_(
 
         nasarena import tidy runs.csv --metric accuracy --maximize --out results
     """
-    from ..bench.experiment import registry
+    from ..reports.exchange.formats import Options, import_results
 
-    options = registry.load(registry.EXCHANGE + "Options")(
+    options = Options(
         task=task,
         strategy=strategy,
         pattern=pattern,
@@ -61,7 +61,7 @@ def import_(
         maximize=maximize,
         optimum=dict(map(_optimum, optimum or ())),
     )
-    registry.load(registry.EXCHANGE + "import_results")(kind.value, source, out, options)
+    import_results(kind.value, source, out, options)
     print(f"results: {out}")
 
 
@@ -87,6 +87,7 @@ def export(
         nasarena export ioh results --out ioh
     """
     from ..bench.experiment import registry
+    from ..reports.exchange.formats import Options, export_results
 
     def decisions(task: str) -> list[tuple[str, tuple[str, ...]]]:
         try:
@@ -94,6 +95,6 @@ def export(
         except NasarenaError:  # an imported task
             return []
 
-    options = registry.load(registry.EXCHANGE + "Options")(decisions=decisions)
-    registry.load(registry.EXCHANGE + "export_results")(kind.value, results, out, options)
+    options = Options(decisions=decisions)
+    export_results(kind.value, results, out, options)
     print(f"exported: {out}")

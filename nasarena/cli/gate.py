@@ -5,16 +5,20 @@ from __future__ import annotations
 import json
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from ..bench._base.errors import StoreError, json_text, visible
 from .options import JsonOption, split
+
+if TYPE_CHECKING:
+    from ..reports.gate.gate import Verdict
+    from ..reports.gate.gate_run import Outcome
 
 
 def gate(
@@ -74,10 +78,9 @@ def gate(
 
         nasarena gate benchmarks.json --baseline main-benchmarks.json --slower 30%
     """
-    from ..bench.experiment import registry
+    from ..reports.gate import gate_run
 
-    reports = registry.load_module(registry.GATE)
-    fail = reports.verdicts(split(fail_on) or [])
+    fail = gate_run.verdicts(split(fail_on) or [])
     if (speed is None) != (speed_baseline is None):
         raise StoreError("--speed and --speed-baseline: one needs the other")
     words: dict[str, Any] = {
@@ -89,18 +92,18 @@ def gate(
         "column": on,
         "common_seeds": common_seeds,
     }
-    reports.parse_options(**words)  # before anything is run
+    gate_run.parse_options(**words)  # before anything is run
     words |= {"slower": slower, "benchmarks": (speed_baseline, speed) if speed else None}
     with _folder(current, run or sequential) as folder:
         failed: list[Any] = []
         if sequential:
-            outcome, failed = _in_blocks(reports, folder, baseline, block, processes, words)
+            outcome, failed = _in_blocks(folder, baseline, block, processes, words)
         else:
             if run:
                 failed = _fill(folder, baseline, processes)
-            outcome = reports.compare(baseline, folder, **words)
-        files = reports.write(outcome, out, split(formats) or [], fail)
-    _show(reports, outcome, fail, files, as_json)
+            outcome = gate_run.compare(baseline, folder, **words)
+        files = gate_run.write(outcome, out, split(formats) or [], fail)
+    _show(outcome, fail, files, as_json)
     if failed or outcome.gate.fails(fail):
         raise typer.Exit(1)
 
@@ -132,19 +135,19 @@ def _fill(current: Path, baseline: Path, processes: int | None) -> list[Any]:
 
 
 def _in_blocks(
-    reports: Any,
     current: Path,
     baseline: Path,
     block: int | None,
     processes: int | None,
     words: dict[str, Any],
-) -> tuple[Any, list[Any]]:
+) -> tuple[Outcome, list[Any]]:
     from ..bench.execute import rerun
     from ..bench.store import manifest as manifests
+    from ..reports.gate import gate_run
 
     seeds = manifests.read(baseline).experiment.seeds
-    looks = reports.looks(seeds, block or max(1, -(-seeds // 4)))
-    look = partial(reports.compare, baseline, current, **words, looks=looks)
+    looks = gate_run.looks(seeds, block or max(1, -(-seeds // 4)))
+    look = partial(gate_run.compare, baseline, current, **words, looks=looks)
     outcome, failed = rerun.fill_in_blocks(current, baseline, looks, look, processes)
     _tell(failed)
     return outcome, failed
@@ -155,18 +158,19 @@ def _tell(failed: list[Any]) -> None:
         print(visible(f"failed: {done.unit}: {done.error}"), file=sys.stderr)
 
 
-def _show(reports: Any, outcome: Any, fail: Any, files: list[Path], as_json: bool) -> None:
+def _show(outcome: Outcome, fail: Sequence[Verdict], files: list[Path], as_json: bool) -> None:
+    from ..reports.gate import gate_run
     from .progress import table
 
-    for line in reports.commands(outcome, fail):
+    for line in gate_run.commands(outcome, fail):
         print(line, file=sys.stderr if as_json else sys.stdout)
     if as_json:
-        print(json_text(reports.to_json(outcome)))
+        print(json_text(gate_run.to_json(outcome)))
         return
-    rows = reports.shown(outcome)
+    rows = gate_run.shown(outcome)
     if rows:
         table(rows)
-    said = [*reports.remarks(outcome), *(f"wrote {file}" for file in files)]
+    said = [*gate_run.remarks(outcome), *(f"wrote {file}" for file in files)]
     print(visible("\n".join(said)))
 
 
@@ -206,12 +210,11 @@ def drift(
 
         nasarena drift optuna==4.9.0 optuna==5.0.0 --tasks 'nasbench201/*'
     """
-    from ..bench.experiment import registry
+    from ..reports.gate import gate_run
     from ..studies import drift as drifts
 
-    reports = registry.load_module(registry.GATE)
     words: dict[str, Any] = {"alpha": alpha, "margins": margin or []}
-    reports.parse_options(**words)
+    gate_run.parse_options(**words)
     drifts.check(before, after)
     plain = {"tasks": split(tasks), "strategies": split(strategies), "seeds": seeds}
     folders = [out / drifts.folder_name(requirement) for requirement in (before, after)]
@@ -220,10 +223,10 @@ def drift(
         for requirement, folder in zip((before, after), folders, strict=True):
             python = drifts.make(Path(name) / folder.name, requirement)
             drifts.run(python, file, folder, processes)
-    outcome = reports.compare(*folders, **words)
-    fail = reports.verdicts(["regressed", "missing"])
-    files = reports.write(outcome, out, ("md", "json", "html"), fail)
-    _show(reports, outcome, fail, files, as_json)
+    outcome = gate_run.compare(*folders, **words)
+    fail = gate_run.verdicts(["regressed", "missing"])
+    files = gate_run.write(outcome, out, ("md", "json", "html"), fail)
+    _show(outcome, fail, files, as_json)
     if outcome.gate.fails(fail):
         raise typer.Exit(1)
 

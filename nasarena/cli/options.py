@@ -56,9 +56,7 @@ def write_report(
     """Write the report of results folders; returns its page, or else its folder."""
     from ..bench._base import atomic
     from ..bench.experiment import registry
+    from ..reports import write_report as write
 
     atomic.sweep(out or results[0] / "report")
-    page: Path = registry.load(registry.REPORT)(
-        results, out, formats, style=style, tables=registry.random_search, processes=None
-    )
-    return page
+    return write(results, out, formats, style=style, tables=registry.random_search, processes=None)

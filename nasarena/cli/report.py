@@ -70,10 +70,11 @@ def verify(
 def _verify_file(path: Path, results: list[Path], as_json: bool) -> None:
     from ..bench._base.errors import StoreError
     from ..bench.experiment import registry
+    from ..reports.redraw import verify_file
 
     if not results:
         raise StoreError(f"{path} is a file: name the results it was made from with --results DIR")
-    problem = registry.load(registry.REDRAW)(path, results, registry.random_search)
+    problem = verify_file(path, results, registry.random_search)
     if as_json:
         print_json({"file": str(path), "problem": problem})
     else:

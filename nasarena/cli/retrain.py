@@ -53,7 +53,7 @@ def retrain(
         nasarena retrain results --task nasbench201/cifar10 --strategy random --data cifar10:FOLDER
     """
     from ..bench.live.retrain import Options, plan, winner
-    from ..bench.live.retrain import retrain as train
+    from ..studies.retrain import retrain as train
 
     folder = out or _folder(results, task, strategy)
     found = winner(results, task, strategy, run)

@@ -40,9 +40,8 @@ def add(
 
     Two jobs may add at once. Example: nasarena track add results --to history
     """
-    from ..bench.experiment import registry
+    from ..reports.history import track
 
-    track = registry.load_module(registry.HISTORY)
     file, rows = track.add(results, to, commit, time, target or [], on)
     print(f"{rows} rows: {file}")
 
@@ -59,10 +58,9 @@ def show(
 
     Example: nasarena track show history --metrics 'final*'
     """
-    from ..bench.experiment import registry
+    from ..reports.history import track
     from .progress import table
 
-    track = registry.load_module(registry.HISTORY)
     found = track.known_changes(
         track.read(
             history, tasks=_words(tasks), strategies=_words(strategies), metrics=_words(metrics)
@@ -86,7 +84,6 @@ def publish(
 
     Example: nasarena track publish history public
     """
-    from ..bench.experiment import registry
+    from ..reports.history import track
 
-    track = registry.load_module(registry.HISTORY)
     print(f"pages: {track.publish(history, out, repository)}")

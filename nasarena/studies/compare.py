@@ -24,11 +24,11 @@ from ..bench.experiment.identity import identity
 from ..bench.store import manifest as manifests
 from ..bench.store.manifest import check_free, open_folder
 from ..bench.store.store import Unit
+from ..reports.verdict import Verdict, write_verdict
 
 DEFAULT = ("random", "local-search", "regularized-evolution", "reinforce", "optuna-tpe")
 TASKS = ("nasbench201/*",)
 SEEDS, QUERIES = 200, 200
-_VERDICT = "nasarena.reports.verdict:write_verdict"
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Outcome:
     page: Path | None
     known: int
     outcomes: list[Done]
-    verdict: Any
+    verdict: Verdict
 
 
 def plan(
@@ -148,7 +148,7 @@ def compare(
         if table is not None
     }
     label = experiment.strategies[0].label
-    page, verdict = registry.load(_VERDICT)(root, label, curves, formats)
+    page, verdict = write_verdict(root, label, curves, formats)
     return Outcome(root, page, vault.served, outcomes, verdict)
 
 

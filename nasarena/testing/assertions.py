@@ -13,7 +13,7 @@ from typing import Any
 from ..bench._base.errors import NasarenaError
 from ..bench.execute.executor import execute
 from ..bench.experiment import experiment as experiments
-from ..bench.experiment import registry
+from ..reports.gate import gate_run
 
 Budget = int | Mapping[str, float]
 
@@ -44,7 +44,6 @@ def assert_not_worse(
         NasarenaError: if the runs cannot be made as told.
     """
     __tracebackhide__ = True
-    reports = registry.load_module(registry.GATE)
     with tempfile.TemporaryDirectory(prefix="nasarena-") as name:
         folders = Path(name) / "baseline", Path(name) / "current"
         plain = {"tasks": [task], "seeds": seeds, "budget": _limits(budget), **protocol}
@@ -53,7 +52,7 @@ def assert_not_worse(
             _run(folder, plain | {"strategies": [entry]})
         words: dict[str, Any] = {"alpha": alpha, "metrics": metrics}
         words["margins"] = [margin] if margin else []
-        outcome = reports.compare(*folders, **words)
+        outcome = gate_run.compare(*folders, **words)
         (pair,) = outcome.gate.pairs
         if margin and pair.verdict == "no evidence":
             problem = f"is not shown to be no worse than {than} within {margin}"
@@ -61,7 +60,7 @@ def assert_not_worse(
             problem = f"is worse than {than}"
         else:
             return
-        story = reports.explain(outcome, (than, strategy))
+        story = gate_run.explain(outcome, (than, strategy))
     raise AssertionError(f"{strategy} {problem} on {task}, {seeds} seeds\n{story}")
 
 
@@ -84,7 +83,6 @@ def assert_reproducible(
         NasarenaError: if the runs cannot be made as told.
     """
     __tracebackhide__ = True
-    reports = registry.load_module(registry.GATE)
     entry = {**(settings or {}), "name": strategy, "label": "strategy"}
     plain = {"tasks": [task], "seeds": seeds, "budget": _limits(budget), **protocol}
     plain["strategies"] = [entry]
@@ -94,7 +92,7 @@ def assert_reproducible(
         _run(again, plain)
         _run_apart(apart, first)
         for folder, where in ((again, "a second time"), (apart, "in a new process")):
-            problem = reports.other_bits(first, folder)
+            problem = gate_run.other_bits(first, folder)
             if problem:
                 raise AssertionError(
                     f"{strategy} on {task} came out differently {where}: {problem}; take every "

@@ -54,6 +54,11 @@ class Network(nn.Module):
         return logits
 
 
+def network(arch: Arch, *, classes: int, channels: int, **_: int) -> Network:
+    """Return the network of the paper's size for images of any height and width."""
+    return Network(arch, classes, channels=channels)
+
+
 class Cell(nn.Module):
     """Four nodes; each is the sum of its edges' operations on the nodes before it.
 

@@ -66,6 +66,11 @@ class Supernet(nn.Module):
         return logits
 
 
+def supernet(*, classes: int, channels: int, **_: int) -> Supernet:
+    """Return the supernet of the paper's size for images of any height and width."""
+    return Supernet(classes, channels=channels)
+
+
 class MixedCell(nn.Module):
     """Four nodes; each is the sum of its edges, an edge the weighted sum of its operations."""
 

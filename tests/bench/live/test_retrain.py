@@ -20,11 +20,12 @@ from nasarena.bench.execute.executor import execute  # noqa: E402
 from nasarena.bench.experiment import experiment, registry  # noqa: E402
 from nasarena.bench.live import journal, load, model, model_card, trainer  # noqa: E402
 from nasarena.bench.live import retrain as retraining  # noqa: E402
-from nasarena.bench.live.retrain import Options, plan, retrain, winner  # noqa: E402
+from nasarena.bench.live.retrain import Options, plan, winner  # noqa: E402
 from nasarena.bench.live.task import LiveTask  # noqa: E402
 from nasarena.bench.store import manifest as manifests  # noqa: E402
 from nasarena.bench.store import store  # noqa: E402
 from nasarena.spaces import MissingPackage  # noqa: E402
+from nasarena.studies.retrain import retrain  # noqa: E402
 
 TASKS = """
 from pathlib import Path
