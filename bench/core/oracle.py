@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from math import floor
 from random import Random
 from typing import Any
 
 from ...spaces import Arch
 from .._base.errors import ExperimentError, InvalidProposal, UnknownName
-from .task import TableTask
+from .task import MEAN, TableTask
 from .types import Answer, Observation, Problem, Proposal, Query
 
 NOISE = ("sampled", "mean")
 DUPLICATES = ("charge", "free", "resample")
+
+ROW, CANONICAL, ANSWERS = range(3)
+"""Where in a `task.Known` is what."""
 
 
 def check_policies(noise: str, duplicates: str) -> None:
@@ -53,10 +57,11 @@ class TableOracle:
         self._task = task
         self._draw = rng.random
         self._mean = noise == "mean"
-        self._answers = task.averaged if self._mean else task.sampled
+        self._known = task.averaged if self._mean else task.sampled
         self._free = duplicates == "free"
+        self._key = CANONICAL if self._free else ROW
         self._resample = duplicates == "resample"
-        # What this run has trained, by table row (by canonical spelling where repeats are free):
+        # What this run has trained, by table row (by canonical encoding where repeats are free):
         # the answer at full epochs where the whole table entry was given at once, else the
         # epochs that each training seed has reached, the latest last.
         self._given: dict[int, Answer] = {}
@@ -72,27 +77,29 @@ class TableOracle:
         if type(proposal) is not tuple:
             return self._evaluate_query(proposal)
         arch: Any = proposal  # the type checker takes it for a Query still
-        row, answers = self._answers.get(arch) or self._task.look_up(arch, averaged=self._mean)
-        key = self._network(answers[0]) if self._free else row
-        given = self._given.get(key)
-        if given is None:
-            if key in self._reached:
-                return self._evaluate_query(Query(arch))
-        elif self._free:
-            return self._respelled(arch, given)._replace(cost=0.0, epochs=0)
-        elif not self._resample:
-            same = given.observation.query.arch == arch
-            return given if same else self._respelled(arch, given)
-        answer = self._given[key] = answers[int(self._draw() * len(answers))]
+        try:
+            known = self._known[arch]
+        except KeyError:
+            known = self._task.look_up(arch, averaged=self._mean)
+        key, given = known[self._key], self._given
+        if key in given:
+            if not self._resample:
+                return self._repeated(arch, given[key])
+        elif key in self._reached:
+            return self._evaluate_query(Query(arch))
+        answers, draw = known[ANSWERS], self._draw
+        number = floor(draw() * len(answers))
+        answer = answers[number] or self._task.answer(arch, number, averaged=self._mean)
+        given[key] = answer
         return answer
 
-    def _network(self, answer: Answer) -> int:
-        """The number of the canonical spelling: one for all spellings of a network."""
-        return int(self._task.table.canonical[answer.key])
-
-    def _respelled(self, arch: Arch, given: Answer) -> Answer:
-        """The answer given for another spelling, as the answer to this one."""
+    def _repeated(self, arch: Arch, given: Answer) -> Answer:
+        """The answer given before, perhaps for another encoding, as the answer to this one."""
+        if self._free:
+            given = given._replace(cost=0.0, epochs=0)
         query, losses, seconds = given.observation
+        if query.arch == arch:
+            return given
         seen = Observation(query._replace(arch=arch), losses, seconds)
         return given._replace(observation=seen, key=self._task.space.index(arch))
 
@@ -105,14 +112,14 @@ class TableOracle:
         arch = proposal.arch
         task = self._task
         epoch = self._epoch(proposal.epochs)
-        found = self._answers.get(arch) if type(arch) is tuple else None
-        row, answers = found or self._task.look_up(arch, averaged=self._mean)
-        key = self._network(answers[0]) if self._free else row
+        found = self._known.get(arch) if type(arch) is tuple else None
+        found = found or task.look_up(arch, averaged=self._mean)
+        row, key = found[ROW], found[self._key]
         reached = self._reached.setdefault(key, {})
         if key in self._given:
             given = self._given.pop(key)
             reached[given.observation.query.replica or 0] = given
-        replica = self._replica(proposal.replica, answers, reached, task.table.epochs[epoch])
+        replica = self._replica(proposal.replica, row, reached, task.table.epochs[epoch])
         before = reached.get(replica)
         if before is not None:
             row = before.row
@@ -142,16 +149,18 @@ class TableOracle:
     def _replica(
         self,
         asked: int | None,
-        answers: tuple[Answer, ...],
+        row: int,
         reached: dict[int, Answer],
         epochs: int,
     ) -> int:
         """Which training seed answers: the one named, the one to resume, or one drawn."""
-        known = [answer.observation.query.replica or 0 for answer in answers]
+        known = (MEAN,) if self._mean else self._task.replicas(row)
         if asked is not None:
             # Another spelling's row may hold training seeds that this one's lacks.
             if asked not in known and asked not in reached:
-                raise InvalidProposal(f"{self._task.id} holds replicas {known}, asked: {asked!r}")
+                raise InvalidProposal(
+                    f"{self._task.id} holds replicas {list(known)}, asked: {asked!r}"
+                )
             return asked
         if reached:
             latest = next(reversed(reached))

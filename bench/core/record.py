@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 from itertools import chain
-from typing import TYPE_CHECKING, Any, NamedTuple
+from operator import itemgetter
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,10 +15,12 @@ from .._base.errors import RunFailed
 from .contracts import Task, table_of
 from .runner import Run
 from .task import TableTask
-from .types import Observation
+from .types import Answer, Observation
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+Number = TypeVar("Number", np.int64, np.float64)
 
 MEASURED = ("thinking",)
 """The columns that are measured, not computed: two equal runs may differ in them."""
@@ -28,12 +31,15 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
 
     ``about`` goes into the file's metadata, with the fingerprint.
     """
-    answers = list(chain.from_iterable(run.answers for run in runs.values()))
+    answers = list(chain.from_iterable([run.answers for run in runs.values()]))
     seeds = np.repeat(np.array(list(runs), dtype=np.int32), [len(run) for run in runs.values()])
-    charged = np.array([answer.cost for answer in answers], dtype=np.float64)
+    thinking = chain.from_iterable([run.thinking for run in runs.values()])
+    charged = _column(answers, "cost", np.float64)
+    start, finish = _times(list(runs.values()), charged)
     times = {
-        name: np.fromiter(chain.from_iterable(getattr(run, name) for run in runs.values()), float)
-        for name in ("start", "finish", "thinking")
+        "start": start,
+        "finish": finish,
+        "thinking": np.fromiter(thinking, np.float64, len(answers)),
     }
     table = table_of(task)
     if table is None:
@@ -42,12 +48,38 @@ def to_table(task: Task, runs: dict[int, Run], about: dict[str, Any]) -> pa.Tabl
     return assemble(
         table,
         seeds=seeds,
-        keys=np.array([answer.key for answer in answers], dtype=np.int64),
+        keys=_column(answers, "key", np.int64),
         charged=charged,
-        answered=answered(table, np.array([answer.place for answer in answers], dtype=np.int64)),
-        about=about,
+        answered=answered(table, _column(answers, "place", np.int64)),
         **times,
+        about=about,
     )
+
+
+def _column(answers: list[Answer], field: str, kind: type[Number]) -> NDArray[Number]:
+    """Return one field of each answer, (n,)."""
+    get = itemgetter(Answer._fields.index(field))  # faster than by name
+    return np.fromiter(map(get, answers), kind, len(answers))
+
+
+def _times(
+    runs: list[Run], charged: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return when the queries of ``runs``, one after the other, started and finished, (n,) each.
+
+    The same as `Run.start` and `Run.finish`, in arrays.
+    """
+    start, finish = np.zeros_like(charged), np.empty_like(charged)
+    begin = 0
+    for run in runs:
+        end = begin + len(run)
+        if run.times:
+            start[begin:end], finish[begin:end] = run.times
+        else:
+            np.cumsum(charged[begin:end], out=finish[begin:end])
+            start[begin + 1 : end] = finish[begin : end - 1]
+        begin = end
+    return start, finish
 
 
 class Answered(NamedTuple):

@@ -10,6 +10,7 @@ import hashlib
 from collections.abc import Callable
 from dataclasses import replace
 from heapq import heappop, heappush
+from itertools import accumulate
 from math import inf
 from random import Random
 from time import perf_counter
@@ -74,22 +75,33 @@ class Rules(Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Run:
-    """The record of one run: four lists with one entry an answered query, in order of completion.
+    """The record of one run: its answered queries, in order of completion.
 
-    ``start`` and ``finish`` are seconds on the simulated clock, ``thinking`` real seconds. Lists
-    and not a list of tuples: the garbage collector would walk through every tuple.
+    ``answers`` and ``thinking`` (real seconds) have one entry a query; lists and not a list of
+    tuples, because the garbage collector would walk through every tuple. ``times`` holds the
+    queries' start and finish, seconds on the simulated clock, where several workers overlap. A
+    lone worker is never idle, so that its times follow from what the answers cost.
     """
 
-    __slots__ = ("answers", "finish", "start", "thinking")
+    __slots__ = ("answers", "thinking", "times")
 
     def __init__(self) -> None:
         self.answers: list[Answer] = []
-        self.start: list[float] = []
-        self.finish: list[float] = []
         self.thinking: list[float] = []
+        self.times: tuple[list[float], list[float]] | None = None
 
     def __len__(self) -> int:
-        return len(self.finish)
+        return len(self.answers)
+
+    @property
+    def start(self) -> list[float]:
+        """When each query was begun, in seconds on the simulated clock."""
+        return self.times[0] if self.times else [0.0, *self.finish][: len(self)]
+
+    @property
+    def finish(self) -> list[float]:
+        """When each query was answered, in seconds on the simulated clock."""
+        return self.times[1] if self.times else list(accumulate(a.cost for a in self.answers))
 
 
 def stream(experiment_seed: int, task_id: str, seed: int, role: str) -> Random:
@@ -153,8 +165,6 @@ def run(
             _run_alone(strategy, oracle, budget, record, now)
         except BudgetSpent:  # while it was told of the last answer
             record.thinking.extend([0.0] * (len(record) - len(record.thinking)))
-        # The worker is never idle: each query starts when the one before it ends.
-        record.start.extend([0.0, *record.finish][: len(record)])
     else:
         _run_workers(strategy, oracle, budget, workers, record)
     return record
@@ -163,38 +173,40 @@ def run(
 def _run_alone(
     strategy: Strategy, oracle: Oracle, budget: Budget, record: Run, now: Callable[[], float]
 ) -> None:
-    """One worker: what `_run_workers` does, without a queue. A hot loop, hence the locals."""
+    """One worker: what `_run_workers` does, without a queue.
+
+    A hot loop: what can be known after the run (the times, where no deadline asks for them) is
+    left for then.
+    """
     ask: Callable[[], Any] = strategy.ask
     tell, evaluate = strategy.tell, oracle.evaluate
-    answered, finished = record.answers.append, record.finish.append
-    thought = record.thinking.append
+    answers, thinking = record.answers, record.thinking
     queries, epochs_left = budget.queries or inf, budget.epochs or inf
     deadline = budget.seconds or inf
+    limited = budget.epochs is not None or budget.seconds is not None
     clock, asked, repeats = 0.0, 0, 0
     told = now()
     while asked < queries:
-        begin = told
         proposal = ask()
-        thinking = now() - begin
+        decided = now()
         if proposal is None:
             break
         answer = evaluate(proposal)
-        seen, cost, epochs, _, _, _ = answer
-        if epochs:
+        if answer.epochs:
             asked += 1
             repeats = 0
-            epochs_left -= epochs
         else:
             repeats = _one_more(repeats)
-        clock += cost
-        if epochs_left < 0 or clock > deadline:
-            break
-        answered(answer)
-        finished(clock)
-        begin = now()
-        tell(seen)
-        told = now()
-        thought(thinking + told - begin)
+        if limited:
+            epochs_left -= answer.epochs
+            clock += answer.cost
+            if epochs_left < 0 or clock > deadline:
+                break
+        answers.append(answer)
+        arrived = now()
+        tell(answer.observation)
+        begin, told = told, now()
+        thinking.append(decided - begin + told - arrived)
 
 
 def _one_more(repeats: int) -> int:
@@ -208,6 +220,7 @@ def _run_workers(
 ) -> None:
     queries, epochs_left = budget.queries or inf, budget.epochs or inf
     deadline = budget.seconds or inf
+    start, finish = record.times = [], []
     under_way: list[tuple[float, int, float, Answer, float]] = []
     clock, order, asked, repeats, open_ = 0.0, 0, 0, 0, True
     while True:
@@ -232,12 +245,12 @@ def _run_workers(
             heappush(under_way, (clock + answer.cost, order, clock, answer, thinking))
         if not under_way:
             return
-        clock, _, start, answer, thinking = heappop(under_way)
+        clock, _, begun, answer, thinking = heappop(under_way)
         if clock > deadline:
             return
         record.answers.append(answer)
-        record.start.append(start)
-        record.finish.append(clock)
+        start.append(begun)
+        finish.append(clock)
         begin = perf_counter()
         strategy.tell(answer.observation)
         record.thinking.append(thinking + perf_counter() - begin)

@@ -26,7 +26,10 @@ MEAN = -1
 
 
 Numbers = TypeVar("Numbers", int, NDArray[np.int64])
-Answers: TypeAlias = tuple[int, tuple[Answer, ...]]
+Known: TypeAlias = "tuple[int, int, list[Answer | None]]"
+"""What a run needs of an architecture, a plain tuple because every query takes one apart: the
+table's row, the number of the canonical architecture, and the answers at full epochs, one for each
+recorded training seed (or their average alone), None until it is first asked for."""
 
 
 def _mean(values: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -66,10 +69,9 @@ class TableTask:
                 raise UnknownName(f"objective of {benchmark.name}/{dataset}", name, further)
         self.objectives = ("validation", *objectives)
         self._negated = [*(self.columns[name].maximize for name in self.objectives), False]
-        # All that the table answers at full epochs, by spelling: its row, and one answer a
-        # training seed or their average alone. Shared by all runs of a process.
-        self.sampled: dict[Arch, Answers] = {}
-        self.averaged: dict[Arch, Answers] = {}
+        # What runs have asked so far, by encoding; shared by all runs of a process.
+        self.sampled: dict[Arch, Known] = {}
+        self.averaged: dict[Arch, Known] = {}
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.id}>"
@@ -231,12 +233,12 @@ class TableTask:
         return Observation(Query(arch, self.table.epochs[epoch], replica - 1), checked, seconds)
 
     def replicas(self, row: int) -> tuple[int, ...]:
-        """The training seeds recorded for a row."""
-        recorded = ~np.isnan(self.table.columns["seconds"][row, -1])
-        return tuple(int(r) for r in np.flatnonzero(recorded))
+        """Return the training seeds that are recorded for a row."""
+        seconds = self.table.columns["seconds"][row, -1].tolist()
+        return tuple([replica for replica, value in enumerate(seconds) if value == value])
 
-    def look_up(self, arch: Arch, *, averaged: bool = False) -> Answers:
-        """Fill in ``sampled`` or ``averaged`` for ``arch``, for this run and those that follow.
+    def look_up(self, arch: Arch, *, averaged: bool = False) -> Known:
+        """Find ``arch`` in the table and keep what was found, for this run and those that follow.
 
         Raises:
             InvalidProposal: if ``arch`` is not an architecture of the space and its table.
@@ -251,14 +253,24 @@ class TableTask:
         row = int(self.table.row_of[key])
         if row < 0:
             raise InvalidProposal(f"the table of {self.id} holds no row for {arch!r}")
-        full = len(self.table.epochs) - 1
-        answers = []
-        for replica in (MEAN,) if averaged else self.replicas(row):
-            place = self.place(row, full, replica)
-            seen = self.observation(arch, place)
-            answers.append(Answer(seen, seen.seconds, self.table.epochs[full], key, row, place))
-        found = (self.averaged if averaged else self.sampled)[arch] = row, tuple(answers)
+        answers: list[Answer | None] = [None] * (1 if averaged else len(self.replicas(row)))
+        found = row, int(self.table.canonical[key]), answers
+        (self.averaged if averaged else self.sampled)[arch] = found
         return found
+
+    def answer(self, arch: Arch, number: int, *, averaged: bool = False) -> Answer:
+        """Make answer ``number`` of an architecture that was looked up, and keep it.
+
+        Answers are made when they are first asked for, and not with the look-up, so that those in
+        use lie close together in memory: fetching them is most of what a query costs.
+        """
+        row, _, answers = (self.averaged if averaged else self.sampled)[arch]
+        full = len(self.table.epochs) - 1
+        place = self.place(row, full, MEAN if averaged else self.replicas(row)[number])
+        seen, key = self.observation(arch, place), self.space.index(arch)
+        answer = Answer(seen, seen.seconds, self.table.epochs[full], key, row, place)
+        answers[number] = answer
+        return answer
 
     def facts(self) -> TaskFacts:
         """What a reader of results must know of the task."""
