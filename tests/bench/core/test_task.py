@@ -8,7 +8,9 @@ import pytest
 import toy
 
 from nasarena.bench._base.errors import InvalidProposal, UnknownName
-from nasarena.bench.core.task import MEAN, Task
+from nasarena.bench.core.contracts import is_reproducible, supernets_of, table_of
+from nasarena.bench.core.task import MEAN, TableTask
+from nasarena.bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
 from nasarena.bench.core.types import Query
 from nasarena.spaces import Column
 
@@ -229,22 +231,21 @@ def test_an_objective_is_a_column_besides(name):
 
 def test_facts_are_all_that_a_report_needs():
     task = toy.task("latency")
-    validation = {"label": "validation accuracy", "unit": "%", "maximize": True}
-    latency = {"label": "latency", "unit": "s", "maximize": False}
-    assert task.facts() == {
-        "optimum": task.optimum,
-        "validation": validation,
-        "test": {"label": "test accuracy", "unit": "%", "maximize": True},
-        "cost": {"label": "training time", "unit": "s", "maximize": False},
-        "noise": {name: task.noise(name) for name in ("validation", "test")},
-        "objectives": {"validation": validation, "latency": latency},
-        "architectures": 24,
-        "unique": 12,
-        "rows": 24,
-        "replicas": 2,
-        "epochs": [1, 3, 9],
-        "hash": "toy-1",
-        "citation": "made up",
-    }
-    assert repr(task) == "<Task toy/a>"
-    assert Task.in_table and Task.supernet is Task.measured_proxies is Task.reason is None
+    validation = ColumnFacts("validation accuracy", "%", True)
+    assert task.facts() == TaskFacts(
+        optimum=PerMetric(**task.optimum),
+        validation=validation,
+        test=ColumnFacts("test accuracy", "%", True),
+        cost=ColumnFacts("training time", "s"),
+        noise=PerMetric(task.noise("validation"), task.noise("test")),
+        objectives={"validation": validation, "latency": ColumnFacts("latency", "s")},
+        architectures=24,
+        unique=12,
+        rows=24,
+        replicas=2,
+        epochs=(1, 3, 9),
+        hash="toy-1",
+        citation="made up",
+    )
+    assert repr(task) == "<TableTask toy/a>"
+    assert is_reproducible(task) and table_of(task) is task and supernets_of(task) is None
