@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from .._base import decoding
+from .._base import atomic, decoding
 from .._base.errors import NasarenaError, StoreError
 from ..core import record
 from ..core.contracts import is_reproducible, table_of
@@ -215,6 +215,8 @@ class Vault:
 
     def serve(self, root: Path, experiment: Experiment, threads: int = 2) -> int:
         """Write into ``root`` all runs of ``experiment`` that are known; how many there were."""
+        if self.own is not None:
+            atomic.sweep(self.own.path)
         pairs = [(task, spec) for task in experiment.tasks for spec in experiment.strategies]
         self._named("")  # reads the places' lists before threads do
         with ThreadPoolExecutor(threads) as pool:

@@ -63,6 +63,8 @@ class DaskCluster:
         ImportError: if distributed is not installed.
     """
 
+    width = None  # workers come and go
+
     def __init__(
         self,
         scheduler: str | None = None,
@@ -77,7 +79,7 @@ class DaskCluster:
         self._patience = patience
 
     def run(self, jobs: list[Job], /) -> Generator[Done, None, None]:
-        """Run all jobs; see `bench.executor.Executor`.
+        """Run all jobs; see `bench.execution.Executor`.
 
         Raises:
             ClusterError: if the cluster cannot be reached, or none of its workers can run a unit.

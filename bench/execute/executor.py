@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Generator
 from contextlib import closing
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -27,24 +27,8 @@ from .run_log import RunLog
 from .units import Done, Job, Watch, missing_units, run_unit
 
 if TYPE_CHECKING:
-    from ..cache.run_cache import Vault
+    from ..core.execution import Executor, RunCache
     from ..store.mirror import Mirror
-
-
-class Executor(Protocol):
-    """Where units are run: in this process, in local processes, on a cluster."""
-
-    def run(self, jobs: list[Job], /) -> Generator[Done, None, None]:
-        """Run all jobs, in any order, and say what became of each as it ends, once a job.
-
-        Whatever a unit's strategy does, up to killing its process, comes back as the ``error``
-        of its own job and harms no other. A worker that is lost through no fault of the unit is
-        replaced and the unit run again. Closing the iterator ends all work that is under way.
-
-        Raises:
-            StoreError: if the results folder cannot be written.
-        """
-        ...
 
 
 def _ignored(unit: Unit, seeds: int, seconds: float) -> None:
@@ -103,7 +87,7 @@ def execute(
     *,
     executor: Executor | None = None,
     processes: int | None = None,
-    vault: Vault | None = None,
+    vault: RunCache | None = None,
     mirror: Mirror | None = None,
     started: Callable[[list[Unit], int | None], None] = lambda units, width: None,
     saw: Callable[[Unit, int, float], None] = _ignored,
@@ -129,8 +113,6 @@ def execute(
     with locks.held(root):
         open_folder(root, experiment)
         atomic.sweep(root)
-        if vault is not None and vault.own is not None:
-            atomic.sweep(vault.own.path)
         if mirror is not None:
             mirrors.join(mirror, root, experiment)
         pairs = [(task, spec.label) for task in experiment.tasks for spec in experiment.strategies]
@@ -146,7 +128,7 @@ def _execute(
     experiment: Experiment,
     executor: Executor | None,
     processes: int | None,
-    keepers: tuple[Vault | None, Mirror | None],
+    keepers: tuple[RunCache | None, Mirror | None],
     started: Callable[[list[Unit], int | None], None],
     saw: Callable[[Unit, int, float], None],
     finished: Callable[[Done], None],
@@ -158,7 +140,7 @@ def _execute(
     jobs = [Job(root, lean, _spec(experiment, unit), unit) for unit in units]
     if executor is None:
         executor = local(min(processes or _width(experiment), max(len(jobs), 1)), saw)
-    started(units, getattr(executor, "width", None))
+    started(units, executor.width)
     outcomes: list[Done] = []
     elsewhere: list[Unit] = []
 
@@ -168,7 +150,7 @@ def _execute(
             vault.keep(root, experiment, _spec(experiment, unit), unit)
 
     log = RunLog(root)
-    log.started(units, getattr(executor, "width", None))
+    log.started(units, executor.width)
     with closing(executor.run(jobs)) as work, closing(log.following(work)) as ended:
         for done in ended:
             if done.error is not None:

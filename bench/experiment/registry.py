@@ -11,6 +11,7 @@ import hashlib
 import importlib
 import importlib.util
 import sys
+import traceback
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib.metadata import entry_points
@@ -166,26 +167,47 @@ def _path(place: str) -> Path:
 def load(where: str) -> Any:
     """The object at ``"package.module:attribute"`` or ``"path/to/file.py:attribute"``.
 
+    An error of a module of the package's own comes out as itself: it is no fault of the user's.
+
     Raises:
         NasarenaError: if the file, module or attribute is not there or does not import.
     """
     place, _, attribute = where.rpartition(":")
+    path = _path(place) if place.endswith(".py") else None
+    if path is not None and not path.is_file():
+        raise NasarenaError(f"{where}: there is no file {path}")
     try:
-        if place.endswith(".py"):
-            path = _path(place)
-            if not path.is_file():
-                raise NasarenaError(f"{where}: there is no file {path}")
-            module = _module_from_file(path)
-        else:
-            module = importlib.import_module(place)
+        module = importlib.import_module(place) if path is None else _module_from_file(path)
     except NasarenaError:
         raise
     except Exception as error:
-        raise NasarenaError(f"{where} does not import: {type(error).__name__}: {error}") from error
+        if _is_own_fault(error):
+            raise
+        raise NasarenaError(f"{where} does not import: {_said_of(error)}") from error
     if not hasattr(module, attribute):
         public = [n for n in vars(module) if not n.startswith("_")]
         raise UnknownName(f"attribute of {place}", attribute, public)
     return getattr(module, attribute)
+
+
+_PACKAGE = f"{__name__.partition('.')[0]}."
+
+
+def _is_own_fault(error: Exception) -> bool:
+    """Whether a module of this package failed while it was imported, not for want of another's."""
+    if isinstance(error, ImportError) and not f"{error.name}.".startswith(_PACKAGE):
+        return False
+    frames = (frame for frame, _ in traceback.walk_tb(error.__traceback__))
+    modules = (f.f_globals["__name__"] for f in frames if f.f_code.co_name == "<module>")
+    return any(str(module).startswith(_PACKAGE) for module in modules)
+
+
+def _said_of(error: Exception) -> str:
+    """The error in words, and the last line that was at work, unless that is the importing."""
+    last = traceback.extract_tb(error.__traceback__)[-1]
+    known = not last.filename.startswith("<frozen ") and last.filename != __file__
+    where = f" ({last.filename}, line {last.lineno})" if known else ""
+    return f"{type(error).__name__}: {error}{where}"
 
 
 def is_file_name(name: str) -> bool:

@@ -9,7 +9,7 @@ import toy
 
 from nasarena.bench._base.errors import InvalidProposal, UnknownName
 from nasarena.bench.core.contracts import is_reproducible, supernets_of, table_of
-from nasarena.bench.core.task import MEAN, TableTask
+from nasarena.bench.core.task import MEAN
 from nasarena.bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
 from nasarena.bench.core.types import Query
 from nasarena.spaces import Column
