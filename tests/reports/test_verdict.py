@@ -1,7 +1,11 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import stores
 
-from nasarena.reports.verdict import ALL, RandomCurve, verdict
+from nasarena.bench._base.errors import StoreError
+from nasarena.reports.verdict import ALL, RandomCurve, Verdict, verdict, write_verdict
 
 CURVE = RandomCurve(np.array([1.0, 10.0, 100.0, 1000.0]), np.array([8.0, 4.0, 2.0, 1.0]))
 
@@ -99,7 +103,10 @@ def test_a_run_without_an_incumbent_counts_as_worst():
 
 @pytest.mark.parametrize(
     ("regret", "worth"),
-    [(4.0, 10), (2.0, 100), (8.0, 1), (9.0, 0), (0.5, np.inf), (np.nan, np.nan)],
+    [
+        *((4.0, 10), (2.0, 100), (8.0, 1), (9.0, 0), (0.5, np.inf), (np.nan, np.nan)),
+        *((1.5, 10**2.5), (1.0, 1000), (6.0, 10**0.5)),
+    ],
 )
 def test_worth_in_random_queries(regret, worth):
     assert CURVE.worth(regret) == pytest.approx(worth, nan_ok=True)
@@ -161,3 +168,111 @@ def test_over_all_tasks_there_is_no_verdict_on_a_baseline_that_is_missing_on_one
     found = verdict(made, "mine", {"t/a": CURVE, "t/b": CURVE}, 9)
     assert found.word("t/a", "part") == found.word(ALL, "weak") == "better"
     assert found.word("t/b", "part") == found.word(ALL, "part") == "–"
+
+
+def test_the_curve_is_read_off_along_the_logarithm_of_the_queries():
+    assert CURVE.at(10) == pytest.approx(4)
+    assert CURVE.at(10**1.5) == pytest.approx(3)
+    assert (CURVE.at(0.5), CURVE.at(5000)) == (8, 1)
+
+
+def test_the_tables_say_how_the_strategy_fares_and_against_whom():
+    made = {
+        ("t/a", "mine"): dict.fromkeys(range(9), 4.0),
+        ("t/b", "mine"): dict.fromkeys(range(9), 0.5),
+        ("t/a", "rival"): dict.fromkeys(range(9), 2.0),
+        ("t/b", "rival"): dict.fromkeys(range(8), 2000.0),
+        ("t/b", "other"): dict.fromkeys(range(9), 0.25),
+    }
+    standing, against = verdict(made, "mine", {"t/a": CURVE, "t/b": CURVE}, 100).tables()
+    assert standing.name == "standing"
+    assert standing.caption == (
+        "mine: final validation regret; over all tasks in units of what random search expects at "
+        "this budget"
+    )
+    assert standing.header == [
+        *("task", "mean final regret", "rank", "worth in random queries", "runs")
+    ]
+    assert standing.rows == [
+        ["t/a", "4", "2 of 2", "10", "9"],
+        ["t/b", "0.5", "2 of 3", "more than can be told", "9"],
+        ["all tasks", "1.12", "1 of 2", "–", "9"],
+    ]
+    assert against.name == "verdict"
+    assert against.caption == (
+        "mine against each baseline: Wilcoxon signed-rank tests paired by seed, Holm-corrected "
+        "over this table, α = 0.05"
+    )
+    assert against.header == ["against", "t/a", "t/b", "all tasks"]
+    assert against.rows == [
+        ["rival", "worse", "better", "better"],
+        ["other", "–", "worse", "–"],
+    ]
+
+
+def test_lines_count_failed_runs_but_average_those_that_finished():
+    made = {
+        ("t", "mine"): {0: 1.0, 1: 3.0, 2: np.nan},
+        ("t", "rival"): {0: 1500.0},
+        ("t", "failed"): {0: np.nan},
+        ("t", "absent"): {},
+    }
+    found = verdict(made, "mine", {"t": CURVE}, 100)
+    assert [(x.strategy, x.runs, x.rank, x.of) for x in found.lines] == [
+        ("mine", 3, 1, 3),
+        ("rival", 1, 2, 3),
+        ("failed", 1, 3, 3),
+    ]
+    np.testing.assert_allclose([x.regret for x in found.lines], [2, 1500, np.nan])
+    np.testing.assert_allclose([x.worth for x in found.lines], [100, 0, np.nan])
+    assert [line["regret"] for line in found.to_json()["standing"]] == [2, 1500, "nan"]
+
+
+def test_a_word_follows_from_the_corrected_p_value():
+    some = {("t", "mine"): {0: 1.0, 1: 2.0}, ("t", "rival"): {0: 2.0, 1: 3.0}}
+    (comparison,) = verdict(some, "mine", {}, 9).comparisons
+
+    def word(corrected, sign=-1.0, refused=""):
+        only = replace(comparison, corrected=corrected, sign=sign, refused=refused)
+        found = Verdict("mine", ("rival",), (), (only,))
+        assert found.word("t", "nobody") == found.word("u", "rival") == "–"
+        return found.word("t", "rival")
+
+    assert word(0.049) == "better"
+    assert word(0.049, sign=1.0) == "worse"
+    assert word(0.05) == "no evidence"
+    assert word(0.049, refused="too few") == "–"
+
+
+def test_a_results_folder_is_judged(tmp_path):
+    tasks = {"t/1": stores.facts(), "t/2": stores.facts()}
+    data = stores.synthetic(("weak", "mine"), tuple(tasks), seeds=8)
+    results = stores.write(tmp_path / "results", data, stores.manifest(("weak", "mine"), tasks))
+    curves = {task: ([1, 4, 100], [2, 1, 0.5]) for task in tasks}
+    page, found = write_verdict(results, "mine", curves)
+    assert page is None
+    assert (found.label, found.baselines) == ("mine", ("weak",))
+    assert found.tasks == ["t/1", "t/2", ALL]
+    lines = {(line.task, line.strategy): line.regret for line in found.lines}
+    for task in tasks:
+        runs = data[(data.task == task) & (data.strategy == "mine")].groupby("seed")
+        last = [run.validation[run.loss.idxmin()] + 95 for _, run in runs]
+        assert lines[task, "mine"] == pytest.approx(np.mean(last))
+    # Random search expects 1 after the 4 queries of the budget: regrets are in units of that.
+    assert lines[ALL, "mine"] == pytest.approx(np.mean([lines[t, "mine"] for t in tasks]))
+    page, _ = write_verdict(results, "mine", curves, formats=["md"])
+    text = (page / "report.md").read_text(encoding="utf-8")
+    assert text.index("mine against each baseline") < text.index("Final validation regret of")
+    with pytest.raises(StoreError, match=r"results: expected runs of 'nobody'"):
+        write_verdict(results, "nobody", curves)
+
+
+def test_a_results_folder_without_a_budget_of_queries_is_judged_by_a_hundred(tmp_path):
+    tasks = {"t/1": stores.facts(), "t/2": stores.facts()}
+    budget = {"queries": None, "epochs": None, "seconds": 9.0}
+    data = stores.synthetic(("mine", "weak"), tuple(tasks), seeds=3)
+    plan = stores.manifest(("mine", "weak"), tasks, budget)
+    results = stores.write(tmp_path / "results", data, plan)
+    curves = {task: ([1, 100], [2, 0.5]) for task in tasks}
+    lines = {x.task: x.regret for x in write_verdict(results, "mine", curves)[1].lines[::2]}
+    assert lines[ALL] == pytest.approx(np.mean([lines[t] for t in tasks]) / 0.5)

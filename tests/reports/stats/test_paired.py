@@ -161,3 +161,40 @@ def test_unknown_tests_are_refused():
 def test_zeros_count_for_both_sides():
     # Ten ties and six losses: exactly, all six the same way by chance in 2 of 2**6 cases.
     assert p_value(np.array([0.0] * 10 + [1.0] * 6)) == pytest.approx(2 / 64, abs=0.0015)
+
+
+def statements(differences, margin=None, **failed):
+    base = np.arange(len(differences)) / 10
+    values, others = dict(enumerate(base + differences)), dict(enumerate(base))
+    values.update({int(seed[1:]): value for seed, value in failed.items()})
+    (found,) = compare({("", "a"): values, ("", "b"): others}, margin=margin)
+    return found
+
+
+def test_statements_in_full():
+    shift = np.array([-1.0, -1.1, -0.9, -1.2, -0.8, -1.3, -0.7, -1.4, -0.6, -1.5])
+    better = statements(shift)
+    assert better.statement() == (
+        "a is better than b (median difference -1.05, A12 0.97, 10 paired seeds, wilcoxon test, "
+        "Holm-corrected p = 0.00195)."
+    )
+    assert better.statement(alpha=0.001).startswith("There is no evidence of a difference between")
+    assert statements(-shift).statement().startswith("b is better than a (median difference 1.05, ")
+    failed = statements(shift, s3=nan)
+    assert failed.statement() == (
+        "There is no evidence of a difference between a and b (median difference -1, A12 0.87, "
+        f"10 paired seeds, wilcoxon test, Holm-corrected p = {failed.corrected:.3g}, 1 failed runs "
+        "counted as worst)."
+    )
+    close = statements(np.array([0.1, -0.1, 0.2, -0.2, 0.15, -0.15]), margin=0.5)
+    assert close.statement() == (
+        f"a and b are equivalent within ±0.5 (TOST p = {close.equivalence:.3g}; median difference "
+        f"0, A12 0.51, 6 paired seeds, wilcoxon test, Holm-corrected p = {close.corrected:.3g})."
+    )
+    assert 0 < close.equivalence < 0.05 < close.corrected
+    assert close.statement(alpha=close.equivalence).startswith("There is no evidence")
+    small = statements(shift / 10, margin=0.5)
+    assert small.statement() == (
+        "a is better than b (median difference -0.105, A12 0.60, 10 paired seeds, wilcoxon test, "
+        "Holm-corrected p = 0.00195), but by less than the margin of 0.5."
+    )
