@@ -9,27 +9,36 @@ from .text.escaping import latex
 
 if TYPE_CHECKING:
     from .figures.gallery import Plate
-    from .report import Report
+    from .figures.style import Style
+    from .record.provenance import Recipe
+    from .text.tables import Table
 
 _ROOT = r"\providecommand{\nasarena}{report}"
 
 
-def floats(report: Report, plates: Sequence[Plate]) -> dict[str, str]:
-    """File name -> text. ``\\nasarena`` is the report's folder, to be set before they are input."""
-    style = report.style
+def floats(
+    style: Style,
+    plates: Sequence[tuple[Plate, Recipe]],
+    tables: Sequence[tuple[Table, Recipe]],
+) -> dict[str, str]:
+    """Return the text of each float by its file's name.
+
+    ``\\nasarena`` is the report's folder, to be set before they are input. What each is made from
+    comes as its recipe beside it.
+    """
     found = {}
-    for plate in plates:
+    for plate, recipe in plates:
         star = "*" if plate.wide and style.full > style.column else ""
         body = rf"\includegraphics{{\nasarena/figures/{plate.name}.pdf}}"
-        comment = report.plate_recipe(plate).comment("tex")
+        comment = recipe.comment("tex")
         found[f"{plate.name}.tex"] = comment + _float(
             "figure", star, body, plate.caption, plate.name
         )
-    for table in report.tables:
+    for table, recipe in tables:
         star = "*" if style.full > style.column else ""
         body = rf"\fontsize{{{style.size:g}}}{{{style.size * 1.2:g}}}\selectfont" + "\n"
         body += rf"\input{{\nasarena/tables/{table.name}.tex}}"
-        comment = report.recipe("table", table.name, table).comment("tex")
+        comment = recipe.comment("tex")
         found[f"table-{table.name}.tex"] = comment + _float(
             "table", star, body, table.caption + ".", f"table-{table.name}"
         )

@@ -208,7 +208,9 @@ def _write(
     if "tex" in formats:
         from .floats import floats
 
-        for name, text in floats(report, plates).items():
+        drawn = [(plate, report.plate_recipe(plate)) for plate in plates]
+        listed = [(table, report.recipe("table", table.name, table)) for table in report.tables]
+        for name, text in floats(report.style, drawn, listed).items():
             store.write_bytes(folder / "floats" / name, text.encode())
     if "md" in formats:
         store.write_bytes(folder / "report.md", _report_markdown(report, plates, formats).encode())

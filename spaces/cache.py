@@ -12,20 +12,51 @@ import os
 import warnings
 import zlib
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from .atomic import replace_file, sweep
 
-if TYPE_CHECKING:
-    from .table import Table
-
 FORMAT = 2
 """Version of the file's layout, part of its name."""
 
 _INDEX = ("spelling", "canonical", "row_of")
+
+
+class Arrays(NamedTuple):
+    """What a table is made of: the arguments that make one."""
+
+    epochs: tuple[int, ...]
+    columns: dict[str, NDArray[np.float64]]
+    spelling: NDArray[np.int32]
+    canonical: NDArray[np.int32]
+    row_of: NDArray[np.int32]
+    extra: dict[str, NDArray[Any]]
+    resumes: bool
+    hash: str
+
+
+class Kept(Protocol):
+    """What can be kept: `Arrays`, and a table that was made of them."""
+
+    @property
+    def epochs(self) -> tuple[int, ...]: ...
+    @property
+    def columns(self) -> dict[str, NDArray[np.float64]]: ...
+    @property
+    def spelling(self) -> NDArray[np.int32]: ...
+    @property
+    def canonical(self) -> NDArray[np.int32]: ...
+    @property
+    def row_of(self) -> NDArray[np.int32]: ...
+    @property
+    def extra(self) -> dict[str, NDArray[Any]]: ...
+    @property
+    def resumes(self) -> bool: ...
+    @property
+    def hash(self) -> str: ...
 
 
 def folder(chosen: Path | None = None) -> Path:
@@ -51,26 +82,26 @@ def _checksum(arrays: dict[str, NDArray[Any]], facts: dict[str, Any]) -> int:
     return crc
 
 
-def load(place: Path, name: str) -> Table | None:
-    """The table kept as ``name``, memory-mapped; None if there is no sound file of it."""
+def load(place: Path, name: str) -> Arrays | None:
+    """Return the arrays kept as ``name``, memory-mapped; None if there is no sound file of it."""
     path = _path(place, name)
     if not path.is_file():
         return None
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        table, _ = read(path)
+        arrays, _ = read(path)
     # All that a damaged file can bring Arrow, JSON and reshaping to say.
     except (
         *(pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError),
         *(AttributeError, RecursionError),
     ):
         return None
-    return table if table.hash == name else None
+    return arrays if arrays.hash == name else None
 
 
-def read(path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
-    """The table in the file ``path``, memory-mapped, and what `write` was told of it.
+def read(path: Path, *, check: bool = True) -> tuple[Arrays, dict[str, Any]]:
+    """The arrays of the table in the file ``path``, memory-mapped, and what `write` was told of it.
 
     ``check=False`` leaves the numbers unread, so that opening takes the same milliseconds for a
     table of any size.
@@ -81,8 +112,6 @@ def read(path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
         pyarrow.ArrowException: if it is no Arrow file, or a damaged one.
     """
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
-
-    from .table import Table
 
     with pa.memory_map(str(path)) as source:
         batch = pa.ipc.open_file(source).get_batch(0)
@@ -104,7 +133,7 @@ def read(path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
     extra = {key: arrays.pop(key) for key in facts["extra"]}
     shape = tuple(facts["shape"])
     columns = {key: np.broadcast_to(values, shape) for key, values in arrays.items()}
-    table = Table(
+    made = Arrays(
         tuple(facts["epochs"]),
         columns,
         **index,
@@ -112,7 +141,7 @@ def read(path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
         resumes=facts["resumes"],
         hash=facts["hash"],
     )
-    return table, facts["about"]
+    return made, facts["about"]
 
 
 def _view(values: Any) -> NDArray[Any]:
@@ -139,7 +168,7 @@ def about(path: Path) -> dict[str, Any]:
     return found
 
 
-def save(table: Table, place: Path) -> None:
+def save(table: Kept, place: Path) -> None:
     """Keep ``table`` in the folder ``place``, whole or not at all, in place of older versions.
 
     Where that cannot be done, a warning names the folder.
@@ -166,7 +195,7 @@ def _compact(values: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(values[once])
 
 
-def write(table: Table, path: Path, about: dict[str, Any] | None = None) -> None:
+def write(table: Kept, path: Path, about: dict[str, Any] | None = None) -> None:
     """Write ``table`` and what is to be known ``about`` it to ``path``, whole or not at all.
 
     Raises:
@@ -179,7 +208,7 @@ def write(table: Table, path: Path, about: dict[str, Any] | None = None) -> None
     arrays |= {key: values.reshape(-1) for key, values in further.items()}
     facts: dict[str, Any] = {
         "epochs": table.epochs,
-        "shape": [table.rows, len(table.epochs), table.replicas],
+        "shape": next(iter(table.columns.values())).shape,
         "shapes": {key: values.shape for key, values in further.items()},
         "extra": list(table.extra),
         "resumes": table.resumes,

@@ -117,7 +117,7 @@ class ImportedBenchmark:
         if dataset not in self._opened:
             path = self._place / f"{dataset}.arrow"
             try:
-                table, about = cache.read(path, check=False)
+                table, about = Table.kept_in(path, check=False)
             except (ValueError, KeyError, TypeError) as error:
                 raise BadFile(
                     f"the imported table {path} is damaged ({error}): remove it with "
@@ -286,7 +286,7 @@ def damage(name: str, dataset: str) -> str | None:
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        table, about = cache.read(file(name, dataset))
+        table, about = Table.kept_in(file(name, dataset))
         _, space = _complete(table, about)
     except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
         return f"{type(error).__name__}: {error}"

@@ -94,6 +94,15 @@ class Table:
         return f"<Table {self.hash}: {self.rows} rows of {', '.join(self.columns)}>"
 
     @classmethod
+    def kept_in(cls, path: Path, *, check: bool = True) -> tuple[Table, dict[str, Any]]:
+        """Return the table that `cache.write` put into ``path``, and what it was told of it.
+
+        Raises as `cache.read` does, which says what ``check`` is.
+        """
+        arrays, about = cache.read(path, check=check)
+        return cls(**arrays._asdict()), about
+
+    @classmethod
     def from_rows(cls, rows: Rows, hash: str = "") -> Table:
         """The table in which a spelling without a row of its own has its canonical form's row."""
         row_of = np.full(len(rows.canonical), -1, np.int32)
@@ -226,8 +235,8 @@ class TableBenchmark:
         digest.update(f"{self.name}/{dataset} reader {self.version}".encode())
         name = digest.hexdigest()[:16]
         folder = cache.folder(cache_dir) / self.name / dataset
-        table = cache.load(folder, name)
-        if table is None:
-            table = Table.from_rows(self.read(source, dataset), name)
-            cache.save(table, folder)
+        if (arrays := cache.load(folder, name)) is not None:
+            return Table(**arrays._asdict())
+        table = Table.from_rows(self.read(source, dataset), name)
+        cache.save(table, folder)
         return table

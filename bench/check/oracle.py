@@ -16,8 +16,7 @@ import numpy as np
 from ...spaces import Arch
 from .._base.errors import CheckFailed, InvalidProposal, NasarenaError
 from ..core.contracts import Task, facts_of, table_of
-from ..core.task import MEAN
-from ..core.types import Oracle, Query
+from ..core.types import MEAN, Oracle, Query
 from .members import RULES as TASK_RULES
 
 FEW = 30

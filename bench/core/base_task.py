@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Protocol
 from .._base.errors import InvalidProposal
 from .contracts import Outcome
 from .oracle import check_policies
-from .task import MEAN
 from .types import Answer, Observation, Oracle, Problem, Proposal, Query
 
 if TYPE_CHECKING:

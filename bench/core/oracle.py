@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from math import floor
 from random import Random
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...spaces import Arch
 from .._base.errors import ExperimentError, InvalidProposal, UnknownName
-from .task import MEAN, TableTask
 from .types import Answer, Observation, Problem, Proposal, Query
+
+if TYPE_CHECKING:
+    pass
 
 NOISE = ("sampled", "mean")
 DUPLICATES = ("charge", "free", "resample")

@@ -12,18 +12,14 @@ from numpy.typing import NDArray
 from ...spaces import Arch, Column, Table
 from ...spaces.table import Benchmark
 from .._base.errors import InvalidProposal, UnknownName
+from .oracle import TableOracle
 from .task_facts import ColumnFacts, PerMetric, TaskFacts
-from .types import Answer, Observation, Problem, Proxy, Query
+from .types import MEAN, Answer, Observation, Problem, Proxy, Query
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ...spaces.vectorized import LaneSpace
-    from .oracle import TableOracle
-
-MEAN = -1
-"""The replica of an answer that averages over all training seeds."""
-
 
 Numbers = TypeVar("Numbers", int, NDArray[np.int64])
 Known: TypeAlias = "tuple[int, int, list[Answer | None]]"
@@ -125,8 +121,6 @@ class TableTask:
         self, rng: Random, *, noise: str = "sampled", duplicates: str = "charge"
     ) -> TableOracle:
         """An oracle for one run, which draws training seeds from ``rng``."""
-        from .oracle import TableOracle
-
         return TableOracle(self, rng, noise=noise, duplicates=duplicates)
 
     # Losses and truth.

@@ -14,6 +14,10 @@ if TYPE_CHECKING:  # the command line's --help need not wait for numpy
     from ...spaces import Arch, SearchSpace
 
 
+MEAN = -1
+"""The replica of an answer that averages over all training seeds."""
+
+
 class Query(NamedTuple):
     """Train ``arch`` until it has seen ``epochs`` epochs; asking for more later resumes it.
 

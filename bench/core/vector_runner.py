@@ -15,7 +15,8 @@ from ...spaces.vectorized import LaneSpace, Numbers
 from .._base.errors import InvalidProposal, RunFailed
 from . import record
 from .runner import Budget, Rules
-from .task import MEAN, TableTask
+from .task import TableTask
+from .types import MEAN
 from .vectorized import Floats, LaneProblem, LaneRandom, LaneStrategy
 
 if TYPE_CHECKING:

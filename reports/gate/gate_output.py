@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import json
-import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from math import isfinite, isnan
@@ -12,58 +10,13 @@ from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-from ...bench._base.errors import StoreError, visible
-from ...bench.store.store import write_text
+from ...bench._base.errors import visible
 from ..text.escaping import markdown as plain
 from ..text.tables import Table, number
 from .gate import METRICS, Comparison, Gate, Pair, Verdict
-from .gate_record import Record
 
-FORMATS = ("md", "json", "junit", "gitlab", "html")
-_FILES = {
-    "md": "gate.md",
-    "json": "gate.json",
-    "junit": "gate-junit.xml",
-    "gitlab": "gl-code-quality-report.json",
-    "html": "gate.html",
-}
 _QUIET = (Verdict.IDENTICAL,)
 _SEVERITY = {Verdict.REGRESSED: "major", Verdict.MISSING: "critical"}
-
-
-def write_gate(
-    gate: Gate,
-    sides: Sequence[Record],
-    folder: str | os.PathLike[str],
-    formats: Sequence[str] = FORMATS,
-    fail_on: Sequence[Verdict] = (Verdict.REGRESSED, Verdict.MISSING),
-) -> list[Path]:
-    """Write the outcome into ``folder``, one file a format; returns the files.
-
-    Raises:
-        StoreError: if a format is unknown or the folder cannot be written.
-    """
-    unknown = sorted(set(formats) - set(FORMATS))
-    if unknown or not formats:
-        raise StoreError(f"unknown format {unknown}; expected some of {', '.join(FORMATS)}")
-    files = []
-    for kind in formats:
-        if kind == "html":
-            from .gate_page import page
-
-            text = page(gate, sides)
-        elif kind == "md":
-            text = markdown(gate, fail_on)
-        elif kind == "json":
-            text = json.dumps(to_json(gate), indent=1, ensure_ascii=False) + "\n"
-        elif kind == "junit":
-            text = junit(gate, fail_on)
-        else:
-            text = json.dumps(code_quality(gate, fail_on), indent=1, ensure_ascii=False) + "\n"
-        path = Path(folder) / _FILES[kind]
-        write_text(path, text)
-        files.append(path)
-    return files
 
 
 # In words.

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from ...bench._base.errors import StoreError
-from . import gate_output, gate_record
-from .gate import Gate, Options, Pair, Verdict, judge, parse_options, settle
+from . import gate_files, gate_output, gate_record, speed
+from .gate import Gate, Options, Pair, Verdict, judge, parse_options, settle, share
 
 
 class Outcome(NamedTuple):
@@ -61,9 +61,6 @@ def compare(
 
 
 def _speed(files: tuple[Any, Any], slower: str, options: Options) -> tuple[list[Pair], list[Any]]:
-    from . import speed
-    from .gate import share
-
     old, new = (speed.read(file) for file in files)
     return speed.compare(old, new, share(slower), options), speed.differences(old, new)
 
@@ -91,7 +88,7 @@ def write(
             file.write(gate_output.markdown(outcome.gate, fail_on))
     if folder is None:
         return []
-    return gate_output.write_gate(outcome.gate, outcome.sides, folder, formats, fail_on)
+    return gate_files.write_gate(outcome.gate, outcome.sides, folder, formats, fail_on)
 
 
 def shown(outcome: Outcome) -> list[dict[str, str]]:

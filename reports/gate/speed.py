@@ -11,7 +11,6 @@ from typing import Any
 import numpy as np
 
 from ...bench._base.errors import StoreError
-from ..history.history import Row, moment
 from ..stats.paired import a12
 from ..stats.regret import Floats
 from .gate import Comparison, Options, Pair, Verdict
@@ -140,31 +139,4 @@ def differences(baseline: Speed, current: Speed) -> list[Difference]:
         Difference(f"benchmarks' {key}", str(baseline.facts[key]), str(current.facts[key]))
         for key in ("python", "processor")
         if baseline.facts[key] != current.facts[key]
-    ]
-
-
-def rows_of(speed: Speed, commit: str | None, time: str | None) -> list[Row]:
-    """What the file adds to a history: each benchmark's median.
-
-    Raises:
-        StoreError: if neither ``commit`` nor the file names a commit, or there is no time.
-    """
-    commit = commit or speed.facts["commit"]
-    when = time or speed.facts["time"]
-    if not commit or not when:
-        raise StoreError(f"{speed.name} names no commit or time: say them with --commit and --time")
-    return [
-        Row(
-            commit,
-            moment(when),
-            TASK,
-            name,
-            METRIC,
-            float(np.median(ratios)),
-            float(ratios.std(ddof=1)) if len(ratios) > 1 else None,
-            len(ratios),
-            UNIT,
-            f"calibration {speed.calibration}",
-        )
-        for name, ratios in speed.ratios.items()
     ]

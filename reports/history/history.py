@@ -20,12 +20,18 @@ from math import isfinite
 from pathlib import Path
 from typing import IO, Any, NamedTuple
 
+import numpy as np
+
 from ...bench._base import decoding
 from ...bench._base.errors import StoreError
 from ...bench.store.manifest import Manifest
 from ...bench.store.store import write_text
 from ..gate.gate import METRICS, Options, metric_values, units
 from ..gate.gate_record import Record, Runs
+from ..gate.speed import METRIC as SPEED_METRIC
+from ..gate.speed import TASK as SPEED_TASK
+from ..gate.speed import UNIT as SPEED_UNIT
+from ..gate.speed import Speed
 
 SCHEMA = 1
 _MARKERS = ("<<<<<<<", "=======", ">>>>>>>", "|||||||")
@@ -131,6 +137,33 @@ def _protocol(
 
 def _hash(data: Any) -> str:
     return hashlib.sha256(json.dumps(data, sort_keys=True).encode()).hexdigest()[:12]
+
+
+def rows_of_speed(speed: Speed, commit: str | None, time: str | None) -> list[Row]:
+    """Return the rows that a file of benchmarks adds to a history, each one's median.
+
+    Raises:
+        StoreError: if neither ``commit`` nor the file names a commit, or there is no time.
+    """
+    commit = commit or speed.facts["commit"]
+    when = time or speed.facts["time"]
+    if not commit or not when:
+        raise StoreError(f"{speed.name} names no commit or time: say them with --commit and --time")
+    return [
+        Row(
+            commit,
+            moment(when),
+            SPEED_TASK,
+            name,
+            SPEED_METRIC,
+            float(np.median(ratios)),
+            float(ratios.std(ddof=1)) if len(ratios) > 1 else None,
+            len(ratios),
+            SPEED_UNIT,
+            f"calibration {speed.calibration}",
+        )
+        for name, ratios in speed.ratios.items()
+    ]
 
 
 def moment(text: str) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ...bench._base.errors import StoreError
-from ..gate import gate_record
+from ..gate import gate_record, speed
 from ..gate.gate import parse_options
 from ..text.tables import number
 from . import history
@@ -34,9 +34,7 @@ def add(
         StoreError: if the results or the history cannot be read, or no commit is known.
     """
     if Path(results).suffix == ".json":
-        from ..gate import speed
-
-        rows = speed.rows_of(speed.read(results), commit, time)
+        rows = history.rows_of_speed(speed.read(results), commit, time)
     else:
         options = parse_options(targets=targets, column=column)
         rows = history.rows_of(gate_record.read(results), commit, time, options)

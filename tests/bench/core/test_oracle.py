@@ -7,7 +7,7 @@ import toy
 from nasarena.bench import Query
 from nasarena.bench._base.errors import ExperimentError, InvalidProposal, UnknownName
 from nasarena.bench.core.oracle import TableOracle
-from nasarena.bench.core.task import MEAN
+from nasarena.bench.core.types import MEAN
 
 ARCH, OTHER = (1, 2, 0), (3, 0, 1)
 

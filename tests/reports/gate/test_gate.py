@@ -16,7 +16,7 @@ from nasarena.bench.experiment import experiment
 from nasarena.bench.store import manifest as manifests
 from nasarena.bench.store import packed, store, unit_file
 from nasarena.reports.figures.style import style
-from nasarena.reports.gate import gate_output, gate_page, gate_record
+from nasarena.reports.gate import gate_files, gate_output, gate_page, gate_record
 from nasarena.reports.gate.gate import Options, Verdict, judge, parse_options
 from nasarena.reports.stats import evidence, sequential
 from nasarena.reports.stats.signed_rank import signed_rank
@@ -290,8 +290,8 @@ def test_markdown(outcome):
 
 def test_files(outcome, tmp_path):
     gate, sides = outcome
-    files = gate_output.write_gate(gate, sides, tmp_path)
-    assert len(files) == len(gate_output.FORMATS)
+    files = gate_files.write_gate(gate, sides, tmp_path)
+    assert len(files) == len(gate_files.FORMATS)
     data = json.loads((tmp_path / "gate.json").read_text())
     assert data["counts"]["regressed"] == 1
     assert data["pairs"][0]["parting"]["seeds"] == 20
@@ -307,7 +307,7 @@ def test_files(outcome, tmp_path):
     assert page.count("<img") == 1
     assert "evolution on nasbench201/cifar10: regressed" in page
     with pytest.raises(StoreError, match="unknown format"):
-        gate_output.write_gate(gate, sides, tmp_path, ["pdf"])
+        gate_files.write_gate(gate, sides, tmp_path, ["pdf"])
 
 
 def test_the_page_s_figure_has_plain_numbers_at_its_axes(outcome):
@@ -323,7 +323,7 @@ def test_the_page_s_figure_has_plain_numbers_at_its_axes(outcome):
 @pytest.mark.browser
 def test_no_column_of_the_verdicts_is_cut_off_and_none_looks_like_a_link(outcome, tmp_path, driver):
     gate, sides = outcome
-    gate_output.write_gate(gate, sides, tmp_path, ["html"])
+    gate_files.write_gate(gate, sides, tmp_path, ["html"])
     driver.set_window_size(1440, 1000)
     driver.get((tmp_path / "gate.html").as_uri())
     script = "const w = document.querySelector('.wide'); return [w.scrollWidth, w.clientWidth]"

@@ -20,7 +20,7 @@ from nasarena.bench.store.store import Unit
 from nasarena.cli import progress
 from nasarena.reports import report
 from nasarena.reports.figures import gallery
-from nasarena.reports.gate import gate_output, gate_page
+from nasarena.reports.gate import gate_files, gate_output, gate_page
 from nasarena.reports.gate.gate import Verdict
 from nasarena.reports.history import history, track_page
 from nasarena.reports.page.rendering import render
@@ -181,7 +181,7 @@ def test_junit_is_xml_and_gitlab_is_json(tmp_path):
     names = [case.get("name") for case in root.iter("testcase")]
     assert names == [visible(label) for label in LABELS]
     assert len(json.loads(json.dumps(gate_output.code_quality(gate(), [])))) == 0
-    files = gate_output.write_gate(gate(), [], tmp_path)
+    files = gate_files.write_gate(gate(), [], tmp_path)
     assert {path.parent for path in files} == {tmp_path}
 
 
