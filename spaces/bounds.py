@@ -183,7 +183,7 @@ def read_parquet(path: Path) -> pa.Table:
         return table
     except (BadFile, FileNotFoundError, PermissionError):
         raise
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError) as error:
+    except (pa.ArrowException, OSError, ValueError) as error:
         # Messages of Arrow's may have many lines.
         said = str(error).splitlines() or [type(error).__name__]
         raise BadFile(f"{path} is damaged, or no Parquet file ({said[0]})") from error

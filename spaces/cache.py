@@ -12,7 +12,7 @@ import os
 import warnings
 import zlib
 from pathlib import Path
-from typing import Any, NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,11 +91,7 @@ def load(place: Path, name: str) -> Arrays | None:
 
     try:
         arrays, _ = read(path)
-    # All that a damaged file can bring Arrow, JSON and reshaping to say.
-    except (
-        *(pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError),
-        *(AttributeError, RecursionError),
-    ):
+    except (pa.ArrowException, OSError, ValueError, MemoryError):
         return None
     return arrays if arrays.hash == name else None
 
@@ -107,27 +103,31 @@ def read(path: Path, *, check: bool = True) -> tuple[Arrays, dict[str, Any]]:
     table of any size.
 
     Raises:
-        ValueError: if the content does not match its checksum.
+        ValueError: if it is none, or the content does not match its checksum.
         OSError: if the file cannot be read.
         pyarrow.ArrowException: if it is no Arrow file, or a damaged one.
     """
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     with pa.memory_map(str(path)) as source:
-        batch = pa.ipc.open_file(source).get_batch(0)
+        file = pa.ipc.open_file(source)
+        if file.num_record_batches != 1:
+            raise ValueError(f"{path}: expected one batch, got {file.num_record_batches}")
+        batch = file.get_batch(0)
     if check:
         batch.validate(full=True)
     if batch.num_rows != 1:
         raise ValueError(f"{path}: expected one record, got {batch.num_rows}")
     arrays: dict[str, NDArray[Any]] = {
-        field.name: _view(values.values)
-        for field, values in zip(batch.schema, batch.columns, strict=True)
+        field.name: _view(values) for field, values in zip(batch.schema, batch.columns, strict=True)
     }
-    facts = json.loads(batch.schema.metadata[b"nasarena"])
-    checksum = facts.pop("checksum")
-    if check and _checksum(arrays, facts) != checksum:
+    plain, facts = _facts(batch.schema, path)
+    if check and _checksum(arrays, plain) != facts["checksum"]:
         raise ValueError(f"{path}: the content does not match its checksum")
     shapes = facts["shapes"]
+    wanted = {*_INDEX, *shapes}
+    if wanted != arrays.keys() or not {*facts["extra"]} < shapes.keys():
+        raise ValueError(f"{path}: expected the arrays {sorted(wanted)}, got {sorted(arrays)}")
     index: dict[str, Any] = {key: arrays.pop(key) for key in _INDEX}
     arrays = {key: values.reshape(shapes[key]) for key, values in arrays.items()}
     extra = {key: arrays.pop(key) for key in facts["extra"]}
@@ -144,8 +144,43 @@ def read(path: Path, *, check: bool = True) -> tuple[Arrays, dict[str, Any]]:
     return made, facts["about"]
 
 
-def _view(values: Any) -> NDArray[Any]:
-    """An Arrow array of plain numbers as a NumPy one. Arrow's own way would import pandas first."""
+class _Facts(TypedDict):
+    """What `write` says of the arrays, in the schema's metadata."""
+
+    epochs: list[int]
+    shape: list[int]
+    shapes: dict[str, list[int]]
+    extra: list[str]
+    resumes: bool
+    hash: str
+    about: dict[str, Any]
+    checksum: int
+
+
+def _facts(schema: Any, path: Path) -> tuple[dict[str, Any], _Facts]:
+    """As they stand in the file, without their checksum; and checked.
+
+    Raises:
+        BadFile: if they are not what `write` says.
+    """
+    from .foreign import read_json, typed
+
+    text = (schema.metadata or {}).get(b"nasarena", b"")
+    plain = read_json(text, f"{path}, metadata")
+    facts = typed(plain, _Facts, f"{path}, metadata")
+    return {key: value for key, value in plain.items() if key != "checksum"}, facts
+
+
+def _view(lists: Any) -> NDArray[Any]:
+    """The one list of plain numbers in an Arrow array as a NumPy array.
+
+    Arrow's own way would import pandas first.
+    """
+    import pyarrow as pa
+
+    if not pa.types.is_large_list(lists.type) or not pa.types.is_primitive(lists.type.value_type):
+        raise ValueError(f"expected a list of numbers, got {lists.type}")
+    values = lists.values
     if values.null_count:
         raise ValueError("a list of numbers with holes")
     kind = np.dtype(values.type.to_pandas_dtype())
@@ -163,9 +198,8 @@ def about(path: Path) -> dict[str, Any]:
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     with pa.memory_map(str(path)) as source:
-        facts = json.loads(pa.ipc.open_file(source).schema.metadata[b"nasarena"])
-    found: dict[str, Any] = facts["about"]
-    return found
+        _, facts = _facts(pa.ipc.open_file(source).schema, path)
+    return facts["about"]
 
 
 def save(table: Kept, place: Path) -> None:

@@ -20,10 +20,11 @@ import tempfile
 from collections.abc import Iterable
 from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NotRequired, TypedDict
 
 from . import cache
 from .base import Decision, SearchSpace
+from .foreign import read_json, typed
 from .formats import Imported
 from .pool import PoolSpace
 from .table import BadFile, Column, Table
@@ -93,7 +94,7 @@ class ImportedBenchmark:
         self._opened: dict[str, tuple[Table, SearchSpace]] = {}
 
     @cached_property
-    def about(self) -> dict[str, dict[str, Any]]:
+    def about(self) -> dict[str, About]:
         """What is known of each dataset's table; see `add`. Of a damaged one, nothing but that."""
         return {name: _about(self._place / f"{name}.arrow") for name in self.datasets}
 
@@ -117,29 +118,90 @@ class ImportedBenchmark:
         if dataset not in self._opened:
             path = self._place / f"{dataset}.arrow"
             try:
-                table, about = Table.kept_in(path, check=False)
-            except (ValueError, KeyError, TypeError) as error:
+                table, plain = Table.kept_in(path, check=False)
+                self._opened[dataset] = _complete(table, typed(plain, About, "what it says"))
+            except ValueError as error:
                 raise BadFile(
                     f"the imported table {path} is damaged ({error}): remove it with "
                     f"`nasarena data remove {self.name}/{dataset}` and import it again"
                 ) from error
-            self._opened[dataset] = _complete(table, about)
         return self._opened[dataset]
 
 
-def _about(path: Path) -> dict[str, Any]:
+class _Column(TypedDict):
+    """The fields of a `Column`."""
+
+    name: str
+    unit: str
+    maximize: bool
+    label: str
+    proxy: bool
+
+
+class _Source(TypedDict):
+    name: str
+    bytes: int
+    sha256: str
+
+
+class _Space(TypedDict):
+    """A space that is spelled out; see `formats.Imported`."""
+
+    name: str
+    decisions: list[tuple[str, list[str]]]
+    pool: bool
+    cells: NotRequired[str]
+
+
+class About(TypedDict):
+    """What a file of the library says of its table.
+
+    ``identity`` is a digest of the ``sources`` and of the reader (``format`` and ``reader``, its
+    version); ``imported`` is when, as ISO text.
+    """
+
+    benchmark: str
+    dataset: str
+    columns: list[_Column]
+    space: str | _Space
+    citation: str
+    notes: list[str]
+    identity: str
+    format: str
+    reader: int
+    sources: list[_Source]
+    imported: str
+
+
+def _about(path: Path) -> About:
     try:
-        return cache.about(path)
-    except (OSError, ValueError, KeyError, TypeError):
-        nothing = dict.fromkeys(("identity", "format", "imported"), "")
-        lists: dict[str, list[Any]] = {key: [] for key in ("columns", "sources", "notes")}
-        return {**nothing, **lists, "citation": "damaged: see nasarena data verify", "reader": 0}
+        return typed(cache.about(path), About, str(path))
+    except (OSError, ValueError):
+        return {
+            "benchmark": path.parent.name,
+            "dataset": path.stem,
+            "columns": [],
+            "space": "",
+            "citation": "damaged: see nasarena data verify",
+            "notes": [],
+            "identity": "",
+            "format": "",
+            "reader": 0,
+            "sources": [],
+            "imported": "",
+        }
 
 
-def _complete(table: Table, about: dict[str, Any]) -> tuple[Table, SearchSpace]:
-    """The table with its space."""
+def _complete(table: Table, about: About) -> tuple[Table, SearchSpace]:
+    """The table with its space.
+
+    Raises:
+        ValueError: if there is no such space.
+    """
     spelled = about["space"]
     if isinstance(spelled, str):
+        if spelled not in SPACES:
+            raise BadFile(f"it is of the space {spelled!r}, which is not known")
         module, _, attribute = SPACES[spelled].partition(":")
         space: SearchSpace = getattr(importlib.import_module(f".{module}", __package__), attribute)
         # A space with more spellings than an array can number finds rows in its own way.
@@ -148,6 +210,8 @@ def _complete(table: Table, about: dict[str, Any]) -> tuple[Table, SearchSpace]:
     decisions = [Decision(name, tuple(choices)) for name, choices in spelled["decisions"]]
     if not spelled["pool"]:
         return table, SearchSpace(spelled["name"], decisions)
+    if "members" not in table.extra:
+        raise BadFile("it is of a pool, and has no members")
     members = map(tuple, table.extra["members"].tolist())
     if spelled.get("cells") == "recurrent":
         from .published.nasbench_nlp import RecurrentCells
@@ -183,13 +247,16 @@ def _record(identity: str) -> Path:
 def imported(identity: str) -> list[str]:
     """The tasks that an import of this identity made, if all of them are there still; else none."""
     try:
-        tasks: list[str] = json.loads(_record(identity).read_text(encoding="utf-8"))
-        for task in tasks:
-            name, _, dataset = task.partition("/")
-            if benchmark(name).about[dataset]["identity"] != identity:
-                return []
-    except (OSError, ValueError, KeyError, RecursionError):
+        text = _record(identity).read_text(encoding="utf-8")
+        tasks = typed(read_json(text, "the record"), list[str], "the record")
+    except (OSError, ValueError):
         return []
+    for task in tasks:
+        name, _, dataset = task.partition("/")
+        if dataset not in datasets(name):
+            return []
+        if benchmark(name).about[dataset]["identity"] != identity:
+            return []
     return tasks
 
 
@@ -286,9 +353,10 @@ def damage(name: str, dataset: str) -> str | None:
     import pyarrow as pa  # type: ignore[import-untyped, unused-ignore]
 
     try:
-        table, about = Table.kept_in(file(name, dataset))
+        table, plain = Table.kept_in(file(name, dataset))
+        about = typed(plain, About, "what it says")
         _, space = _complete(table, about)
-    except (pa.ArrowException, OSError, ValueError, KeyError, TypeError, MemoryError) as error:
+    except (pa.ArrowException, OSError, ValueError, MemoryError) as error:
         return f"{type(error).__name__}: {error}"
     if (about["benchmark"], about["dataset"]) != (name, dataset):
         return f"it is the table of {about['benchmark']}/{about['dataset']}"

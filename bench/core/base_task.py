@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 from .._base.errors import InvalidProposal
 from .contracts import Outcome
 from .oracle import check_policies
-from .types import Answer, Observation, Oracle, Problem, Proposal, Query
+from .types import MEAN, Answer, Observation, Oracle, Problem, Proposal, Query
 
 if TYPE_CHECKING:
     from numpy.typing import ArrayLike

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 from ...spaces import Arch
 from .._base.errors import ExperimentError, InvalidProposal, UnknownName
-from .types import Answer, Observation, Problem, Proposal, Query
+from .types import MEAN, Answer, Observation, Problem, Proposal, Query
 
 if TYPE_CHECKING:
-    pass
+    from .task import TableTask
 
 NOISE = ("sampled", "mean")
 DUPLICATES = ("charge", "free", "resample")

@@ -234,9 +234,7 @@ def end(process: int) -> None:
 
 def _flush() -> None:
     """What was printed is out before the unit's end is told."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
+    for stream in filter(None, (sys.stdout, sys.stderr)):
+        with suppress(OSError, ValueError):  # it is closed, or nobody reads it
             stream.flush()
-        except (OSError, ValueError, AttributeError):
-            continue
     ctypes.CDLL(None).fflush(None)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import gzip
 import hashlib
+import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
@@ -449,7 +450,11 @@ def dataset(name: str) -> Dataset:
         return BUILT_IN[kind]()
     if kind not in FROM_FILES:
         raise UnknownName("live data set", name, [*BUILT_IN, *(f"{k}:…" for k in FROM_FILES)])
+    read, given = FROM_FILES[kind], [a for a in arguments.split(",") if a]
+    taken = inspect.signature(read)
     try:
-        return FROM_FILES[kind](*[a for a in arguments.split(",") if a])
+        taken.bind(*given)
     except TypeError as error:
-        raise DataError(f"live data set {name!r}: {kind} takes other arguments: {error}") from error
+        takes = ",".join(taken.parameters)
+        raise DataError(f"live data set {name!r}: expected {kind}:{takes} ({error})") from error
+    return read(*given)

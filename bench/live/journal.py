@@ -127,15 +127,15 @@ class Journal:
 
     def _weights(self) -> list[tuple[float, int, Path]]:
         """Loss, bytes and file of all weights that are kept."""
-        from safetensors import safe_open
+        from safetensors import SafetensorError, safe_open
 
         found = []
         for file in self.root.glob("*.safetensors"):
             try:
                 with safe_open(file, "pt") as opened:
-                    loss = float(opened.metadata()["loss"])
-                found.append((loss, file.stat().st_size, file))
-            except Exception:
+                    noted = opened.metadata() or {}
+                found.append((float(noted.get("loss", "")), file.stat().st_size, file))
+            except (OSError, ValueError, SafetensorError):
                 # Damaged, or another process forgot it: it is of no use.
                 found.append((float("inf"), 0, file))
         return found
@@ -152,6 +152,7 @@ class Journal:
 
     def weights(self, arch: Arch, replica: int) -> dict[str, Any] | None:
         """The network's weights after the last epoch trained; None if they are not kept."""
+        from safetensors import SafetensorError
         from safetensors.torch import load_file
 
         file = self._file(arch, replica, ".safetensors")
@@ -159,7 +160,7 @@ class Journal:
             try:
                 weights: dict[str, Any] = load_file(file)
                 return weights
-            except Exception:
+            except (OSError, SafetensorError):
                 return None  # as good as lost
         state = self.checkpoint(arch, replica)
         found: dict[str, Any] | None = state["network"] if state is not None else None
@@ -189,7 +190,7 @@ def read_state(file: Path) -> dict[str, Any] | None:
         return None
     try:
         found: dict[str, Any] = torch.load(file, map_location="cpu", weights_only=True)
-    except Exception:
+    except Exception:  # of many kinds, all torch's and pickle's own
         # A damaged state costs time, not results: what it came from begins again.
         return None
     return found

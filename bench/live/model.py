@@ -125,6 +125,7 @@ def load(folder: str | Path, seed: int | None = None) -> Model:
     Raises:
         StoreError: if there is no model card or it or a file that it names is damaged or missing.
     """
+    from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     root = Path(folder)
@@ -144,8 +145,8 @@ def load(folder: str | Path, seed: int | None = None) -> Model:
         ]
     except FileNotFoundError as error:
         raise StoreError(f"{root} lacks a file that its card names: {error}") from error
-    except Exception as error:  # whatever tokenizers and safetensors raise
-        raise StoreError(f"{file} or a tokenizer beside it is damaged: {error}") from error
+    except SafetensorError as error:
+        raise StoreError(f"{file} is damaged: {error}") from error
     moments = (weights["mean"], weights["spread"]) if "mean" in weights else None
     made = Model(
         build(tuple(shown["choices"])), network["kind"], network["classes"], tokenizers, moments

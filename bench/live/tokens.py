@@ -12,6 +12,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .._base.errors import StoreError
+
 SPECIAL = ("[PAD]", "[START]", "[END]", "[UNKNOWN]")
 """Their numbers are 0 to 3, which the networks of `spaces` know."""
 
@@ -47,12 +49,21 @@ class Tokenizer:
 
     @classmethod
     def load(cls, file: Path, longest: int) -> Tokenizer:
-        """The tokenizer that `save` wrote to ``file``."""
+        """Return the tokenizer that `save` wrote to ``file``.
+
+        Raises:
+            FileNotFoundError: if it is not there.
+            StoreError: if it is damaged.
+        """
         from tokenizers import Tokenizer as Library
 
+        text = file.read_bytes()
         made = cls.__new__(cls)
         made.longest = longest
-        made._library = Library.from_file(str(file))
+        try:
+            made._library = Library.from_buffer(text)
+        except ValueError as error:
+            raise StoreError(f"{file} is damaged: {error}") from error
         return made
 
     def save(self, file: Path) -> None:

@@ -96,7 +96,7 @@ def read(path: Path, columns: Sequence[str] | None = None) -> pa.Table:
         return _parse(data, columns)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -138,7 +138,7 @@ def _parse(data: pa.Buffer, columns: Sequence[str] | None) -> pa.Table:
         _check_schema(file.schema_arrow)
         unknown = set(columns or ()) - set(file.schema_arrow.names)
         if unknown:
-            raise KeyError(f"no column {', '.join(sorted(unknown))}")
+            raise ValueError(f"no column {', '.join(sorted(unknown))}")
         if problem is None:
             return file.read(columns=columns, use_threads=False)
         table = file.read(use_threads=False)
@@ -170,14 +170,14 @@ def pieces(
             _check_schema(file.schema_arrow)
             unknown = set(columns or ()) - set(file.schema_arrow.names)
             if unknown:
-                raise KeyError(f"no column {', '.join(sorted(unknown))}")
+                raise ValueError(f"no column {', '.join(sorted(unknown))}")
             for start, rows in spans:
                 groups, before = _groups(file.metadata, start, rows)
                 table = file.read_row_groups(groups, columns=columns, use_threads=False)
                 yield table.slice(start - before, rows)
     except pa.ArrowMemoryError as error:
         raise _unreadable(path, error) from error
-    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         raise damaged(path, error) from error
 
 
@@ -199,7 +199,7 @@ def _check_schema(schema: pa.Schema) -> None:
 
     for name, kind in _COLUMNS.items():
         if name not in schema.names:
-            raise KeyError(f"no column {name}: it is no record")
+            raise ValueError(f"no column {name}: it is no record")
         found = schema.field(name).type
         if not getattr(pa.types, f"is_{kind}")(found):
             raise ValueError(f"column {name} holds {found}: it is no record")
@@ -297,7 +297,7 @@ def problem(data: bytes | pa.Buffer) -> str | None:
             return found
     except pa.ArrowMemoryError:
         raise
-    except (OSError, pa.ArrowException, KeyError, ValueError, RecursionError) as error:
+    except (OSError, pa.ArrowException, ValueError, RecursionError) as error:
         return reason(error)
     return None
 

@@ -12,21 +12,46 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Required, TypedDict
 
 import numpy as np
 
 from ..base import Arch
+from ..foreign import numbers, typed
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
 from .rows import table_of
 from .stream import Unpickler
 
 
+class _SearchSpace(TypedDict):
+    ops: list[str]
+    nodes: int
+
+
+class _Header(TypedDict, total=False):
+    """What a file says of itself; a file of trainings has all but ``device``."""
+
+    dataset_type: Required[str]
+    seed: int | str
+    epochs: int
+    columns: list[str]
+    search_space: _SearchSpace
+    device: str
+
+
 class _File(NamedTuple):
     path: Path
-    header: dict[str, Any]
-    rows: dict[str, list[Any]]
+    header: _Header
+    rows: dict[str, tuple[Any, ...]]
+
+
+_MEMBERS = {
+    "training": ("seed", "epochs", "columns", "search_space"),
+    "static": ("columns",),
+    "benchmarking": ("columns", "device"),
+}
+"""What the header of each type of file must have."""
 
 
 def _load(path: Path) -> _File:
@@ -35,15 +60,35 @@ def _load(path: Path) -> _File:
         header, rows = reader.load(), reader.load()
     if not isinstance(header, dict) or "dataset_type" not in header or not isinstance(rows, list):
         raise BadFile(f"{path}: expected a header with dataset_type, and rows, of NAS-Bench-ASR")
-    try:
-        return _File(path, header, {row[0]: list(row[1:]) for row in rows})
-    except (TypeError, IndexError, KeyError) as error:
-        raise BadFile(f"{path}: expected rows of NAS-Bench-ASR ({error!r})") from error
+    what = f"{path}: expected files of NAS-Bench-ASR"
+    known = typed(header, _Header, f"{what}, header")
+    for name in _MEMBERS.get(known["dataset_type"], ()):
+        if name not in known:
+            raise BadFile(f"{what}: the header has no {name}")
+    named: dict[str, tuple[Any, ...]] = {}
+    for row in typed(rows, list[tuple[Any, ...]], f"{what}, rows"):
+        if not row or not isinstance(row[0], str):
+            raise BadFile(f"{what}: rows that begin with a hash, got {row[:1]}")
+        named[row[0]] = row[1:]
+    return _File(path, known, named)
 
 
-def _flat(point: Any) -> Arch:
+def _column(files: list[_File], hashes: list[str], number: int) -> list[list[Any]]:
+    """(networks, files) the values at a place of their rows.
+
+    Raises:
+        BadFile: if a file lacks one.
+    """
+    for file in files:
+        for key in hashes:
+            if len(file.rows.get(key, ())) <= number:
+                raise BadFile(f"{file.path}: expected value {number + 1} of the network {key}")
+    return [[file.rows[key][number] for file in files] for key in hashes]
+
+
+def _flat(point: list[list[int]]) -> Arch:
     """``[[op, skip], [op, skip, skip], …]`` as one tuple."""
-    return tuple(int(number) for node in point for number in node)
+    return tuple(number for node in point for number in node)
 
 
 def _decisions(operations: list[str], nodes: int) -> list[tuple[str, tuple[str, ...]]]:
@@ -60,37 +105,27 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
     for number, path in enumerate(files, 1):
         loaded.append(_load(path))
         progress(0.8 * number / len(files))
-    try:
-        yield _imported(loaded)
-    except BadFile:
-        raise
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
-        raise BadFile(
-            f"{files[0]}: expected files of NAS-Bench-ASR ({type(error).__name__}: {error})"
-        ) from error
+    yield _imported(loaded)
 
 
 def _imported(files: list[_File]) -> Imported:
     trained = [file for file in files if file.header["dataset_type"] == "training"]
     if not trained:
         raise BadFile("expected at least one file of trainings, nb-asr-e40-….pickle, got none")
-    trained.sort(key=lambda file: int(file.header["seed"]))
+    trained.sort(key=lambda file: str(file.header["seed"]).zfill(20))
     first = trained[0]
     for file in trained[1:]:
         if file.rows.keys() != first.rows.keys() or file.header["epochs"] != first.header["epochs"]:
             raise BadFile(f"{file.path} is of other networks or epochs than {first.path}")
     hashes = list(first.rows)
-    epochs = int(first.header["epochs"])
-    columns = {
-        "validation": np.array([[f.rows[h][0] for f in trained] for h in hashes], np.float64),
-        "test": np.array([[f.rows[h][1] for f in trained] for h in hashes], np.float64)[..., None],
-    }
-    columns = {name: values.transpose(0, 2, 1) for name, values in columns.items()}
-    if columns["validation"].shape[1] != epochs:
-        raise BadFile(f"{first.path}: expected {epochs} epochs")
+    epochs, what = first.header["epochs"], str(first.path)
+    shape = len(hashes), len(trained)
+    validation = numbers(_column(trained, hashes, 0), f"{what}, validation", (*shape, epochs))
+    test = numbers(_column(trained, hashes, 1), f"{what}, test", shape)
+    columns = {"validation": validation.transpose(0, 2, 1)}
     # Only the last epoch was tested.
     tested = np.full_like(columns["validation"], np.nan)
-    tested[:, -1] = columns["test"][:, 0]
+    tested[:, -1] = test
     columns["test"] = tested
     columns["seconds"] = np.zeros_like(tested) + np.arange(1.0, epochs + 1)[:, None]
     described = [
@@ -99,16 +134,23 @@ def _imported(files: list[_File]) -> Imported:
         Column("seconds", "s", False, "epochs (the files hold no training time)"),
     ]
     for file in files:
-        kind, place = file.header["dataset_type"], file.header["columns"]
-        names = {"static": place[1:3], "benchmarking": ["latency"]}.get(kind, [])
+        kind = file.header["dataset_type"]
+        static = file.header["columns"][1:3] if kind == "static" else []
+        names = {"static": static, "benchmarking": ["latency"]}.get(kind, [])
         for number, name in enumerate(names):
-            values = [file.rows[h][number] for h in hashes]
+            where = f"{file.path}, {name}"
+            values = numbers(_column([file], hashes, number), where, (len(hashes), 1))
             device = f"-{file.header['device']}".lower() if kind == "benchmarking" else ""
-            columns[name + device] = np.array(values, np.float64).reshape(-1, 1, 1)
+            columns[name + device] = values[:, :, None]
             described.append(Column(name + device, "", False, name, proxy=kind == "static"))
-    shape = first.header["search_space"]
-    decisions = _decisions(shape["ops"], int(shape["nodes"]))
-    archs = [_flat(first.rows[h][-1]) for h in hashes]
+    described_space = first.header["search_space"]
+    decisions = _decisions(described_space["ops"], described_space["nodes"])
+    points = typed([first.rows[key][-1] for key in hashes], list[list[list[int]]], what)
+    archs = [_flat(point) for point in points]
+    sizes = [len(choices) for _, choices in decisions]
+    for arch in archs:
+        if len(arch) != len(sizes) or not all(0 <= a < n for a, n in zip(arch, sizes, strict=True)):
+            raise BadFile(f"{what}: expected {len(sizes)} choices below {sizes}, got {arch}")
     table, space = table_of("nasbench-asr", decisions, archs, range(1, epochs + 1), columns)
     return Imported(
         "nasbench-asr",

@@ -11,11 +11,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..foreign import numbers, typed
 from ..published.nasbench_graph import BENCHMARK, PROTEINS, arch_of_key, canonical_numbers, space
 from ..table import BadFile, Column, Rows, Table
 from . import Format, Imported, Progress
@@ -30,13 +31,15 @@ COLUMNS = (
     Column("latency", "s", False, "inference latency"),
     Column("parameters", "M", False, "parameters", proxy=True),
 )
-_SINGLE = {"latency": "latency", "parameters": "para"}
 
 
 def _take(filled: dict[Any, Any]) -> None:
     """Keeps of each epoch training, validation and test accuracy, and not the losses."""
     if "dur" in filled and isinstance(filled["dur"], list):
-        every = np.array([epoch[:3] for epoch in filled["dur"]], np.float64)
+        kinds = set(map(type, filled["dur"]))
+        if not kinds <= {list, tuple}:
+            raise BadFile(f"expected a list an epoch, got {', '.join(k.__name__ for k in kinds)}")
+        every = numbers([epoch[:3] for epoch in filled["dur"]], "the epochs", (None, 3))
         for epoch in filled["dur"]:
             if isinstance(epoch, list):
                 epoch.clear()
@@ -61,24 +64,20 @@ def _imported(dataset: str, paths: list[Path]) -> Imported:
     rows: dict[int, int] = {}
     parts: list[dict[str, NDArray[np.float64]]] = []
     for path in paths:
-        with path.open("rb") as file:
-            networks = Unpickler(file, str(path), _take).load()
         try:
-            keys = [int(key) for key in networks]
-            rows = rows or {key: row for row, key in enumerate(sorted(keys))}
-            if set(keys) != rows.keys():
-                raise ValueError(f"{len(keys):,} networks, not those of {paths[0].name}")
+            with path.open("rb") as file:
+                networks = _networks(Unpickler(file, str(path), _take).load())
+            rows = rows or {key: row for row, key in enumerate(sorted(networks))}
+            if networks.keys() != rows.keys():
+                raise BadFile(f"{len(networks):,} networks, not those of {paths[0].name}")
             parts.append(_arrays(networks, rows))
-        except (ValueError, TypeError, KeyError, AttributeError, IndexError) as error:
-            raise BadFile(
-                f"{path}: expected the networks of NAS-Bench-Graph "
-                f"({type(error).__name__}: {error})"
-            ) from error
+        except BadFile as error:
+            raise BadFile(f"{path}: expected the networks of NAS-Bench-Graph ({error})") from error
     here = space(dataset)
     canonical = canonical_numbers(here)
     try:
         spelling = canonical[[here.index(arch_of_key(here, key)) for key in rows]]
-    except (ValueError, KeyError, IndexError) as error:
+    except ValueError as error:
         raise BadFile(f"{paths[0]}: {error}") from error
     wanted = len(np.unique(canonical[canonical >= 0]))
     if len(np.unique(spelling)) != wanted:
@@ -103,16 +102,42 @@ def _imported(dataset: str, paths: list[Path]) -> Imported:
     )
 
 
-def _arrays(networks: dict[Any, Any], rows: dict[int, int]) -> dict[str, NDArray[np.float64]]:
+class _Network(TypedDict):
+    """What the file says of a network; ``dur`` is what `_take` has made of its epochs."""
+
+    dur: Any
+    latency: float
+    para: float
+
+
+def _networks(found: object) -> dict[int, _Network]:
+    """By key.
+
+    Raises:
+        BadFile: if these are no networks.
+    """
+    plain = typed(found, dict[Any, _Network], "the networks")
+    networks: dict[int, _Network] = {}
+    for key, network in plain.items():
+        if not isinstance(key, int | str) or not str(key).isdecimal():
+            raise BadFile(f"a number as key of each network, got {key!r}")
+        if not isinstance(network["dur"], np.ndarray):
+            raise BadFile(f"network {key}: its epochs as a list")
+        networks[int(key)] = network
+    if not networks:
+        raise BadFile("there are none")
+    return networks
+
+
+def _arrays(networks: dict[int, _Network], rows: dict[int, int]) -> dict[str, NDArray[np.float64]]:
     """(rows, epochs) accuracies and seconds, (rows, 1) latency and parameters, of one seed."""
     epochs = max(len(network["dur"]) for network in networks.values())
     curves = np.full((3, len(rows), epochs), np.nan)
-    single = {name: np.full((len(rows), 1), np.nan) for name in _SINGLE}
+    single = {name: np.full((len(rows), 1), np.nan) for name in ("latency", "parameters")}
     for key, network in networks.items():
-        row = rows[int(key)]
+        row = rows[key]
         curves[:, row, : len(network["dur"])] = network["dur"].T
-        for name, source in _SINGLE.items():
-            single[name][row] = network[source]
+        single["latency"][row], single["parameters"][row] = network["latency"], network["para"]
     train, validation, test = curves
     seconds = single["latency"] * np.arange(1, epochs + 1)
     return {"validation": validation, "test": test, "train": train, "seconds": seconds, **single}

@@ -16,14 +16,15 @@ import csv
 import gzip
 import io
 import zlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, TextIO
+from typing import TextIO, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..bounds import bounded
+from ..foreign import typed
 from ..published.nasbench201 import EDGES, SPACE
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
@@ -55,9 +56,16 @@ def text_lines(path: Path) -> Iterator[str]:
 def csv_rows(path: Path, key: str) -> Iterator[dict[str, str]]:
     """The rows of a CSV file that must have the column ``key``."""
     rows = csv.DictReader(text_lines(path))
-    if key not in (rows.fieldnames or ()):
-        raise BadFile(f"{path}: expected a column {key!r}, got {', '.join(rows.fieldnames or ())}")
-    yield from rows
+    try:
+        names = rows.fieldnames or ()
+        if key not in names:
+            raise BadFile(f"{path}: expected a column {key!r}, got {', '.join(names)}")
+        for row in rows:
+            if None in row or None in row.values():
+                raise BadFile(f"{path}, line {rows.line_num}: expected {len(names)} values")
+            yield row
+    except csv.Error as error:
+        raise BadFile(f"{path}, line {rows.line_num}: {error}") from error
 
 
 def arch_of(net: str) -> tuple[int, ...]:
@@ -66,14 +74,19 @@ def arch_of(net: str) -> tuple[int, ...]:
     Raises:
         ValueError: if it is none.
     """
-    codes = ast.literal_eval(net)
-    if not (isinstance(codes, tuple) and len(codes) == 6 and set(codes) <= set(range(5))):
+    try:
+        codes = ast.literal_eval(net)
+    # All that it says of a text that is no literal, or is nested deeply.
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        codes = None
+    six = isinstance(codes, tuple) and len(codes) == 6
+    if not six or not all(isinstance(code, int) and 0 <= code < 5 for code in codes):
         raise ValueError(f"expected a tuple of six numbers from 0 to 4, got {net}")
     return tuple(_CODE[codes[place]] for place in _PLACE)
 
 
 def gather(
-    path: Path, rows: Iterable[tuple[tuple[int, ...], dict[str, Any]]], whole: bool
+    path: Path, rows: Iterable[tuple[tuple[int, ...], Mapping[str, float | str]]], whole: bool
 ) -> dict[str, NDArray[np.float64]]:
     """(spellings,) each column of ``rows``; NaN for cells without a row.
 
@@ -106,14 +119,8 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
                 yield _imported(path, dataset_in(path), gather(path, cells, whole=True))
         except BadFile:
             raise
-        except (
-            *(ValueError, TypeError, KeyError, IndexError, AttributeError, SyntaxError, csv.Error),
-            *(RecursionError, MemoryError),  # of a literal that is nested deeply
-        ) as error:
-            raise BadFile(
-                f"{path}: expected the measurements of HW-NAS-Bench "
-                f"({type(error).__name__}: {error})"
-            ) from error
+        except ValueError as error:
+            raise BadFile(f"{path}: expected the measurements of HW-NAS-Bench ({error})") from error
         progress(number / len(files))
 
 
@@ -121,14 +128,34 @@ def _cell(row: dict[str, str]) -> tuple[tuple[int, ...], dict[str, str]]:
     return arch_of(row.pop("net")), row
 
 
+class _Config(TypedDict):
+    arch_str: str
+
+
+class _Configs(TypedDict):
+    config: list[_Config]
+
+
+class _Official(TypedDict):
+    nasbench201: dict[str, dict[str, list[object]]]
+
+
 def _official(path: Path) -> Iterator[Imported]:
+    what = f"{path}: expected the measurements of HW-NAS-Bench"
     with path.open("rb") as file:
-        found = Unpickler(file, str(path)).load()["nasbench201"]
+        found = typed(Unpickler(file, str(path)).load(), _Official, what)["nasbench201"]
     for name, dataset in _DATASETS.items():
-        lists = dict(found[name])
-        archs = [SPACE.parse(config["arch_str"]) for config in lists.pop("config")]
+        if name not in found:
+            raise BadFile(f"{what}, with the dataset {name}")
+        configs = typed(found[name], _Configs, f"{what}, {name}")["config"]
+        lists = {key: values for key, values in found[name].items() if key != "config"}
+        measured = typed(lists, dict[str, list[float]], f"{what}, {name}")
+        archs = [SPACE.parse(config["arch_str"]) for config in configs]
+        for key, values in measured.items():
+            if len(values) != len(archs):
+                raise BadFile(f"{what}, {name}, {key}: {len(archs)} values, got {len(values)}")
         rows = (
-            (arch, {key: values[number] for key, values in lists.items()})
+            (arch, {key: values[number] for key, values in measured.items()})
             for number, arch in enumerate(archs)
         )
         yield _imported(path, dataset, gather(path, rows, whole=True))

@@ -8,7 +8,6 @@ the end. Kept is the end: each number of epochs is a training of its own, three 
 
 from __future__ import annotations
 
-import json
 from base64 import b64decode
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..foreign import read_json, typed
 from ..published.nasbench101 import (
     EDGES,
     OPERATIONS,
@@ -97,13 +97,14 @@ def records(path: Path, progress: Callable[[float], None]) -> Iterator[bytes]:
 
 def _varint(data: bytes, place: int) -> tuple[int, int]:
     value = shift = 0
-    while True:
+    while place < len(data):
         byte = data[place]
         place += 1
         value |= (byte & 0x7F) << shift
         if byte < 0x80:
             return value, place
         shift += 7
+    raise ValueError("a number is longer than its message")
 
 
 def fields(data: bytes) -> Iterator[tuple[int, Any]]:
@@ -120,6 +121,8 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
             value, place = _varint(data, place)
             yield number, value
         elif kind == 1:
+            if place + 8 > len(data):
+                raise ValueError("a field is longer than its message")
             yield number, unpack_from("<d", data, place)[0]
             place += 8
         elif kind == 2:
@@ -133,17 +136,26 @@ def fields(data: bytes) -> Iterator[tuple[int, Any]]:
 
 
 def _measured(raw: str) -> dict[str, float]:
-    """What one training came to at its end, and the parameters."""
+    """What one training came to at its end, and the parameters.
+
+    Raises:
+        ValueError: if it is not a training's message.
+    """
     found = list(fields(b64decode(raw, validate=True)))
-    evaluations = [value for number, value in found if number == 1]
+    evaluations = [value for number, value in found if number == 1 and isinstance(value, bytes)]
     if len(evaluations) != 3:
         raise ValueError(f"expected 3 evaluations, got {len(evaluations)}")
     values = {
-        _FIELDS[number]: value for number, value in fields(evaluations[2]) if number in _FIELDS
+        _FIELDS[number]: value
+        for number, value in fields(evaluations[2])
+        if number in _FIELDS and not isinstance(value, bytes)
     }
     if len(values) < len(_FIELDS):
         raise ValueError(f"expected {', '.join(_FIELDS.values())}, got {', '.join(values)}")
-    return values | {"parameters": dict(found)[2]}
+    parameters = dict(found).get(2)
+    if not isinstance(parameters, int | float):
+        raise ValueError(f"expected a number of parameters, got {parameters!r}")
+    return values | {"parameters": parameters}
 
 
 def cell_of(adjacency: str, operations: str) -> tuple[int, ...]:
@@ -175,8 +187,15 @@ class _Rows:
         self.count = np.zeros((CELLS, len(EPOCHS)), np.int8)
 
     def add(self, record: bytes) -> None:
-        """Raises ValueError, TypeError or KeyError if it is no record of the benchmark."""
-        key, epochs, adjacency, operations, raw = json.loads(record)
+        """Take in one training.
+
+        Raises:
+            ValueError: if it is no record of the benchmark.
+        """
+        plain = read_json(record, "the record")
+        # Hash, epochs, adjacency matrix, operations, and a message in base 64.
+        found = typed(plain, tuple[str, int, str, str, str], "the record")
+        key, epochs, adjacency, operations, raw = found
         row = self.row_of.get(key)
         if row is None:
             arch = cell_of(adjacency, operations)
@@ -205,8 +224,7 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
     for number, record in enumerate(records(path, lambda part: progress(0.9 * part)), 1):
         try:
             gathered.add(record)
-        # All that a record of another benchmark can bring JSON and the parts above to say.
-        except (ValueError, TypeError, KeyError, IndexError, RecursionError) as error:
+        except ValueError as error:
             raise BadFile(
                 f"{path}, record {number}: expected one of NAS-Bench-101 ({error})"
             ) from error

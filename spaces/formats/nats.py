@@ -64,7 +64,7 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
         epochs |= dict.fromkeys(found)
         try:
             collector.cell(found)
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
+        except ValueError as error:
             raise BadFile(f"{path}: {error}") from error
         if number % 64 == 0:
             progress(0.8 * number / len(networks))

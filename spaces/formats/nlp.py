@@ -7,22 +7,22 @@ its replicas, whichever number the benchmark gave it.
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import NamedTuple, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..base import Arch
 from ..bounds import UNPACK_ERRORS, check_zip
-from ..published.nasbench_nlp import decisions, in_order, spell
+from ..foreign import numbers, read_json, typed
+from ..published.nasbench_nlp import Node, decisions, in_order, spell
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
 from .rows import table_of
 
-_LOSSES = {"validation": "val_losses", "test": "test_losses", "train": "train_losses"}
 COLUMNS = (
     Column("validation", "", False, "validation loss"),
     Column("test", "", False, "test loss"),
@@ -30,6 +30,54 @@ COLUMNS = (
     Column("seconds", "s", False, "training time"),
     Column("parameters", "", False, "parameters", proxy=True),
 )
+
+
+class _Plain(TypedDict):
+    """What a file holds; ``recepie`` is JSON in itself."""
+
+    recepie: str
+    data: str
+    epochs: int | str
+    num_params: float
+    val_losses: list[float | str]
+    test_losses: list[float | str]
+    train_losses: list[float | str]
+    wall_times: list[float | str]
+
+
+class _Log(NamedTuple):
+    """A training: ``nodes`` of its cell, ``losses`` by column and cumulative ``seconds``."""
+
+    recipe: dict[str, Node]
+    nodes: int
+    dataset: str
+    epochs: int
+    parameters: float
+    losses: dict[str, NDArray[np.float64]]
+    seconds: NDArray[np.float64]
+
+
+def _log(data: bytes) -> _Log:
+    """A file's content.
+
+    Raises:
+        ValueError: if it is no log.
+    """
+    log = typed(read_json(data, "the log"), _Plain, "the log")
+    recipe = typed(read_json(log["recepie"], "recepie"), dict[str, Node], "recepie")
+    nodes = len(in_order(recipe))
+    spell(recipe, nodes)
+    losses = {
+        "validation": numbers(log["val_losses"], "val_losses", (None,)),
+        "test": numbers(log["test_losses"], "test_losses", (None,)),
+        "train": numbers(log["train_losses"], "train_losses", (None,)),
+    }
+    seconds = np.cumsum(numbers(log["wall_times"], "wall_times", (None,)))
+    epochs = int(log["epochs"])
+    if not len(seconds) or epochs < len(seconds):
+        raise BadFile(f"{len(seconds)} of {epochs} epochs")
+    dataset = PurePosixPath(log["data"]).name.lower()
+    return _Log(recipe, nodes, dataset, epochs, log["num_params"], losses, seconds)
 
 
 def _logs(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -53,52 +101,39 @@ def _logs(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterator[Imported]:
     """One dataset for each text that the language models were trained on."""
-    found: dict[str, list[dict[str, Any]]] = {}
+    found: dict[str, list[_Log]] = {}
     for number, path in enumerate(files, 1):
         for where, data in _logs(path):
             try:
-                log = json.loads(data)
-                recipe = log["recipe"] = json.loads(log["recepie"])
-                log["nodes"] = len(in_order(recipe))
-                dataset = PurePosixPath(log["data"]).name.lower()
-                log |= {key: [float(x) for x in log[key]] for key in _LOSSES.values()}
-                log["seconds"] = np.cumsum([float(x) for x in log["wall_times"]])
-                if not len(log["seconds"]) or int(log["epochs"]) < len(log["seconds"]):
-                    raise ValueError(f"{len(log['seconds'])} of {log['epochs']} epochs")
-            except (
-                *(ValueError, TypeError, KeyError, AttributeError, RecursionError, OverflowError),
-            ) as error:
-                raise BadFile(
-                    f"{where}: expected a log of NAS-Bench-NLP ({type(error).__name__}: {error})"
-                ) from error
-            found.setdefault(dataset, []).append(log)
+                log = _log(data)
+            except ValueError as error:
+                raise BadFile(f"{where}: expected a log of NAS-Bench-NLP ({error})") from error
+            found.setdefault(log.dataset, []).append(log)
         progress(0.8 * number / len(files))
     for dataset, logs in found.items():
         yield _imported(dataset, logs)
 
 
-def _imported(dataset: str, logs: list[dict[str, Any]]) -> Imported:
-    nodes = max(log["nodes"] for log in logs)
-    cells: dict[Arch, list[dict[str, Any]]] = {}
+def _imported(dataset: str, logs: list[_Log]) -> Imported:
+    nodes = max(log.nodes for log in logs)
+    cells: dict[Arch, list[_Log]] = {}
     for log in logs:
-        cells.setdefault(spell(log["recipe"], nodes), []).append(log)
-    epochs = max(int(log["epochs"]) for log in logs)
+        cells.setdefault(spell(log.recipe, nodes), []).append(log)
+    epochs = max(log.epochs for log in logs)
     shape = len(cells), epochs, max(map(len, cells.values()))
-    values = {name: np.full(shape, np.nan) for name in (*_LOSSES, "seconds")}
+    values = {name: np.full(shape, np.nan) for name in ("validation", "test", "train", "seconds")}
     parameters = np.full((len(cells), 1, 1), np.nan)
     failed = 0
     for row, trained in enumerate(cells.values()):
-        parameters[row] = trained[0]["num_params"]
+        parameters[row] = trained[0].parameters
         for replica, log in enumerate(trained):
-            ran = len(log["seconds"])
+            ran = len(log.seconds)
             failed += ran < epochs
-            values["seconds"][row, :ran, replica] = log["seconds"]
-            values["seconds"][row, ran:, replica] = log["seconds"][-1]
-            for name, key in _LOSSES.items():
-                losses = np.array(log[key][:ran])
-                values[name][row, : len(losses), replica] = np.where(
-                    np.isfinite(losses), losses, np.nan
-                )
+            values["seconds"][row, :ran, replica] = log.seconds
+            values["seconds"][row, ran:, replica] = log.seconds[-1]
+            for name, losses in log.losses.items():
+                known = np.where(np.isfinite(losses[:ran]), losses[:ran], np.nan)
+                values[name][row, : len(known), replica] = known
     spelled = [(decision.name, decision.choices) for decision in decisions(nodes)]
     table, space = table_of(
         "nasbench-nlp",

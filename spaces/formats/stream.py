@@ -8,6 +8,7 @@ its content can be taken out of it, and knows plain values only: no classes, no 
 from __future__ import annotations
 
 import re
+import traceback
 import zipfile
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
@@ -17,6 +18,7 @@ from pathlib import Path
 from struct import Struct, error
 from typing import IO, Any
 
+from .. import unpickle
 from ..bounds import UNPACK_ERRORS
 from ..table import BadFile
 from ..unpickle import ALLOWED, UnsafePickle
@@ -32,6 +34,9 @@ _NO_PICKLE = (
     *(IndexError, KeyError, ValueError, TypeError, AttributeError, OverflowError, EOFError, error),
     zipfile.BadZipFile,
 )
+
+_MACHINE = (__file__, unpickle.__file__)
+"""The sources of what runs when a pickle is read."""
 
 Take = Callable[[dict[Any, Any]], None]
 
@@ -65,8 +70,11 @@ class Unpickler:
             return self._load()
         except (BadFile, UnsafePickle):
             raise
-        # All that bytes which are no pickle can bring the machine below to say.
+        # All that bytes which are no pickle can bring the machine below to say; what whoever takes
+        # the dictionaries says is his own.
         except _NO_PICKLE as e:
+            if not _is_of_machine(e):
+                raise
             raise BadFile(
                 f"{self._name}: expected a pickle of plain values, got something else, or half of "
                 f"one, after {self._before:,} bytes ({type(e).__name__}: {e})"
@@ -228,6 +236,12 @@ class Unpickler:
                 f"{self._name} asks for the global {module}.{name}, which is refused: the file may "
                 "hold plain containers, strings, bytes and numbers, and nothing else"
             ) from None
+
+
+def _is_of_machine(error: BaseException) -> bool:
+    """Whether an error arose in the unpickler, not in what takes its dictionaries."""
+    *_, (frame, _) = traceback.walk_tb(error.__traceback__)
+    return frame.f_code.co_filename in _MACHINE
 
 
 def _encode(text: str, encoding: str) -> bytes:

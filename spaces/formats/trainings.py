@@ -17,16 +17,19 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypedDict
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..base import SearchSpace
+from ..foreign import numbers, typed
 from ..table import BadFile, Column, Table
 from . import Imported
 
 _SETS = ("x-valid", "x-test", "ori-test")
+MOST_EPOCHS = 10_000
+"""Epochs of a training at most; the official ones have 200."""
 
 
 class _Source(NamedTuple):
@@ -97,7 +100,7 @@ class Collector:
     def take(self, filled: dict[Any, Any]) -> None:
         """Called with every dictionary of the file as soon as it is complete."""
         if "eval_acc1es" in filled and "train_acc1es" in filled:
-            trial = _trial(filled)
+            trial = _trial(typed(filled, _Results, "a training"))
             for part in filled.values():
                 if isinstance(part, dict | list):
                     part.clear()
@@ -107,19 +110,24 @@ class Collector:
             self.cell(filled)
             filled.clear()
 
-    def cell(self, found: dict[str, Any]) -> None:
-        """All trainings of one cell, by their kind."""
-        text, *others = {results["arch_str"] for results in found.values()}
+    def cell(self, found: dict[Any, Any]) -> None:
+        """Take in all trainings of one cell, by their kind.
+
+        Raises:
+            ValueError: if they are none, or are there already.
+        """
+        kinds = typed(found, dict[str, _Kind], "the trainings of a cell")
+        text, *others = {results["arch_str"] for results in kinds.values()}
         if others:
             raise BadFile(f"one entry is of the cells {text} and {others[0]}")
         row = self._number_of(text)
         if self.seen[row]:
             raise BadFile(f"the cell {text} is there twice")
         self.seen[row] = True
-        for kind, results in found.items():
+        for kind, results in kinds.items():
             for (trained_on, seed), result in results["all_results"].items():
                 trial = result.pop("trial", None)
-                if trial is None:
+                if not isinstance(trial, _Trial):
                     raise BadFile(f"the cell {text}: the training on {trained_on} is incomplete")
                 for what, values in trial.values.items():
                     self._array(kind, trained_on, seed, what, len(values))[row] = values
@@ -163,9 +171,33 @@ class Collector:
             del self._values[key]
 
 
-def _trial(found: dict[str, Any]) -> _Trial:
-    """One training, from the attributes of the official package's ``ResultsCount``."""
+class _Results(TypedDict):
+    """A training, by the attributes of the official package's ``ResultsCount``."""
+
+    name: str
+    seed: int
+    epochs: int
+    train_acc1es: dict[int, float]
+    train_times: dict[int, float] | None
+    eval_acc1es: dict[str, float]
+    eval_times: dict[str, float] | None
+    latency: Any
+    flop: Any
+    params: Any
+
+
+class _Kind(TypedDict):
+    """The trainings of one cell by images and seed; each a dictionary with its `_Trial`."""
+
+    arch_str: str
+    all_results: dict[tuple[str, int], dict[Any, Any]]
+
+
+def _trial(found: _Results) -> _Trial:
+    """What is kept of one training."""
     epochs = found["epochs"]
+    if not 0 < epochs <= MOST_EPOCHS:
+        raise BadFile(f"expected 1 to {MOST_EPOCHS} epochs, got {epochs}")
     every = range(epochs)
     values: dict[str, Any] = {"train": [found["train_acc1es"].get(e, math.nan) for e in every]}
     times = found["train_times"]
@@ -177,14 +209,14 @@ def _trial(found: dict[str, Any]) -> _Trial:
         if last in accuracy:
             values[name] = [accuracy.get(f"{name}@{e}", math.nan) for e in every]
     single = {
-        "evaluation": [found["eval_times"].get(f"x-valid@{e}", math.nan) for e in every],
+        "evaluation": [(found["eval_times"] or {}).get(f"x-valid@{e}", math.nan) for e in every],
         "latency": found["latency"],
         "flops": found["flop"],
         "parameters": found["params"],
     }
     for name, one in single.items():
         if isinstance(one, list) and one:
-            one = sum(one) / len(one)
+            one = float(numbers(one, name, (None,)).sum() / len(one))
         if isinstance(one, float | int) and one > 0:
             values[name] = [float(one)]
     return _Trial(found["seed"], found["name"], values)

@@ -11,11 +11,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..base import Arch
+from ..foreign import numbers, typed
 from ..table import BadFile, Column
 from . import Format, Imported, Progress
 from .rows import table_of
@@ -61,27 +63,42 @@ def read(files: list[Path], describe: Path | None, progress: Progress) -> Iterat
         found = reader.load()
     if not isinstance(found, dict) or not {"data", "task_list", "metrics_dict"} <= found.keys():
         raise BadFile(f"{path}: expected a dictionary with data, task_list and metrics_dict")
-    spaces, tasks, metrics = found["data"], found["task_list"], found["metrics_dict"]
-    if not isinstance(spaces, dict) or not isinstance(tasks, list):
+    if not isinstance(found["data"], dict) or not isinstance(found["task_list"], list):
         raise BadFile(f"{path}: expected a dictionary as data and a list as task_list")
+    spaces = typed(found["data"], dict[str, dict[str, dict[str, Any]]], f"{path}, data")
+    tasks = typed(found["task_list"], list[str], f"{path}, task_list")
+    metrics = typed(found["metrics_dict"], dict[str, list[str]], f"{path}, metrics_dict")
+    if odd := {*tasks} - metrics.keys() or spaces.keys() - DECISIONS.keys():
+        raise BadFile(f"{path}: expected tasks with metrics and the spaces micro and macro, {odd}")
     for kind, networks in spaces.items():
         for task in tasks:
             try:
                 yield _imported(kind, task, networks, metrics[task])
-            except BadFile as error:
-                raise BadFile(f"{path}, {kind}, {task}: {error}") from error
-            except (
-                *(ValueError, TypeError, KeyError, IndexError, AttributeError, StopIteration),
-            ) as error:
+            except ValueError as error:
                 raise BadFile(
-                    f"{path}, {kind}, {task}: expected the networks of TransNAS-Bench-101 "
-                    f"({type(error).__name__}: {error})"
+                    f"{path}, {kind}, {task}: expected the networks of TransNAS-Bench-101 ({error})"
                 ) from error
     progress(1.0)
 
 
-def _imported(kind: str, task: str, networks: dict[str, Any], known: list[str]) -> Imported:
-    metric = next(name for name in _METRICS if f"valid_{name}" in known)
+class _Result(TypedDict):
+    """What is known of a network on a task."""
+
+    metrics: dict[str, Any]
+    model_info: dict[str, Any]
+
+
+def _imported(
+    kind: str, task: str, networks: dict[str, dict[str, Any]], known: list[str]
+) -> Imported:
+    """The dataset of a task.
+
+    Raises:
+        ValueError: if these are no networks of the space, or lack a metric.
+    """
+    metric = next((name for name in _METRICS if f"valid_{name}" in known), None)
+    if metric is None:
+        raise BadFile(f"a metric among {', '.join(_METRICS)}, got {', '.join(known)}")
     sources = {
         "validation": f"valid_{metric}",
         "test": f"test_{metric}",
@@ -89,18 +106,19 @@ def _imported(kind: str, task: str, networks: dict[str, Any], known: list[str]) 
         "seconds": "time_elapsed",
     }
     there = {name: source for name, source in sources.items() if source in known}
-    results = [network[task] for network in networks.values()]
+    plain = [network.get(task) for network in networks.values()]
+    results = typed(plain, list[_Result], "the networks")
     columns = {
-        name: np.array([result["metrics"][source] for result in results], np.float64)[:, :, None]
+        name: _values([r["metrics"] for r in results], source, (len(results), None))[:, :, None]
         for name, source in there.items()
     }
     epochs = range(1, columns["validation"].shape[1] + 1)
     if "seconds" not in columns:
         columns["seconds"] = np.zeros_like(columns["validation"]) + np.array(epochs)[:, None]
     for name, source in (("latency", "inference_time"), ("parameters", "model_params")):
-        if source in results[0]["model_info"]:
-            values = [result["model_info"][source] for result in results]
-            columns[name] = np.array(values, np.float64).reshape(-1, 1, 1)
+        if results and source in results[0]["model_info"]:
+            values = _values([r["model_info"] for r in results], source, (len(results),))
+            columns[name] = values[:, None, None]
     archs = [_arch(kind, text) for text in networks]
     table, space = table_of(f"transnas-{kind}", DECISIONS[kind], archs, epochs, columns)
     unit = _METRICS[metric]
@@ -118,6 +136,19 @@ def _imported(kind: str, task: str, networks: dict[str, Any], known: list[str]) 
         space,
         "Duan et al., TransNAS-Bench-101, CVPR 2021, arXiv:2105.11871",
     )
+
+
+def _values(
+    found: list[dict[str, Any]], name: str, shape: tuple[int | None, ...]
+) -> NDArray[np.float64]:
+    """What each network has under a name.
+
+    Raises:
+        BadFile: if one of them has nothing, or no numbers.
+    """
+    if not all(name in one for one in found):
+        raise BadFile(f"{name} of every network")
+    return numbers([one.get(name) for one in found], name, shape)
 
 
 FORMAT = Format(

@@ -7,8 +7,8 @@ Language Processing", 2020 (arXiv:2006.07116). Its logs are imported: see
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TypedDict
 
 from ..base import Arch, Decision, Graph
 from ..pool import PoolSpace
@@ -23,7 +23,14 @@ STATES = ("h_new_0", "h_new_1", "h_new_2")
 INPUTS = 3
 
 
-def in_order(recipe: dict[str, dict[str, Any]]) -> list[str]:
+class Node(TypedDict):
+    """A node of a published cell: its operation, and the names of what it is fed."""
+
+    op: str
+    input: list[str]
+
+
+def in_order(recipe: Mapping[str, Node]) -> list[str]:
     """The names of the nodes, each after its inputs; of several that could come next, the first.
 
     Raises:
@@ -55,7 +62,7 @@ def decisions(nodes: int) -> list[Decision]:
     return found
 
 
-def spell(recipe: dict[str, dict[str, Any]], nodes: int) -> Arch:
+def spell(recipe: Mapping[str, Node], nodes: int) -> Arch:
     """A published cell, spelled by the decisions of ``nodes`` nodes.
 
     Raises:

@@ -131,7 +131,7 @@ def test_cifars_binary_format(tmp_path, name, width):
 def test_names_that_are_not_known():
     with pytest.raises(NasarenaError, match="digits"):
         data.dataset("digit")
-    with pytest.raises(NasarenaError, match="takes other arguments"):
+    with pytest.raises(NasarenaError, match="expected lines:source,target"):
         data.dataset("lines:only-one")
     with pytest.raises(NasarenaError, match="no folder or installed package"):
         data.dataset("gettext:no_such_package,de")

@@ -331,7 +331,7 @@ def test_a_damaged_length_is_noticed(parts, write):
     [
         (lambda r: [r[0], 5, *r[2:]], "5 is not in|tuple.index"),
         (lambda r: ["0" * 32, *r[1:]], "does not have the hash"),
-        (lambda r: r[:4], "not enough values"),
+        (lambda r: r[:4], "array of length 5, got 4"),
         (lambda r: [*r[:4], "CAA="], "expected 3 evaluations"),
         (lambda r: [*r[:4], "no base64!"], "base64|Non-base64|Only base64|Incorrect padding"),
         (lambda r: [*r[:3], r[3].replace("input,", "input,conv5x5,"), r[4]], "operations and a"),
