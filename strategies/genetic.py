@@ -57,15 +57,9 @@ class Genetic:
         elites: int = 2,
         start: str = "random",
     ) -> None:
-        if start not in ("random", "simplest"):
-            raise ValueError(f"start: expected 'random' or 'simplest', got {start!r}")
-        if not 0 <= elites < population_size or tournament_size < 1:
-            raise ValueError(
-                "expected 0 <= elites < population_size and tournament_size >= 1, "
-                f"got {elites}, {population_size} and {tournament_size}"
-            )
-        if not (0 <= crossover_rate <= 1 and 0 <= mutation_rate <= 1):
-            raise ValueError(f"rates: expected 0 to 1, got {crossover_rate} and {mutation_rate}")
+        check_settings(
+            population_size, tournament_size, crossover_rate, mutation_rate, elites, start
+        )
         self._space, self._rng = problem.space, rng
         self._size, self._tournament, self._elites = population_size, tournament_size, elites
         self._crossover_rate, self._mutation_rate = crossover_rate, mutation_rate
@@ -115,6 +109,26 @@ class Genetic:
     def _parent(self) -> Arch:
         draw, alive = self._rng.random, self._parents
         return min((alive[int(draw() * len(alive))] for _ in range(self._tournament)), key=_loss)[1]
+
+
+def check_settings(
+    population_size: int,
+    tournament_size: int,
+    crossover_rate: float,
+    mutation_rate: float,
+    elites: int,
+    start: str,
+) -> None:
+    """Raise ValueError if a setting is out of range."""
+    if start not in ("random", "simplest"):
+        raise ValueError(f"start: expected 'random' or 'simplest', got {start!r}")
+    if not 0 <= elites < population_size or tournament_size < 1:
+        raise ValueError(
+            "expected 0 <= elites < population_size and tournament_size >= 1, "
+            f"got {elites}, {population_size} and {tournament_size}"
+        )
+    if not (0 <= crossover_rate <= 1 and 0 <= mutation_rate <= 1):
+        raise ValueError(f"rates: expected 0 to 1, got {crossover_rate} and {mutation_rate}")
 
 
 def _loss(member: tuple[float, Arch]) -> float:

@@ -38,11 +38,7 @@ class RegularizedEvolution:
     def __init__(
         self, problem: Problem, rng: Random, /, *, population_size: int = 100, sample_size: int = 25
     ) -> None:
-        if population_size < 1 or sample_size < 1:
-            raise ValueError(
-                "population_size and sample_size: expected at least 1, "
-                f"got {population_size} and {sample_size}"
-            )
+        check_settings(population_size, sample_size)
         self._space = problem.space
         # Where the first population comes from: a warm start puts something else here.
         self.first: Callable[[], Arch | None] = partial(problem.space.sample, rng)
@@ -65,3 +61,12 @@ class RegularizedEvolution:
     def tell(self, observation: Observation, /) -> None:
         self._losses.append(observation.losses[0])
         self._archs.append(observation.query.arch)
+
+
+def check_settings(population_size: int, sample_size: int) -> None:
+    """Raise ValueError if a size is below 1."""
+    if population_size < 1 or sample_size < 1:
+        raise ValueError(
+            "population_size and sample_size: expected at least 1, "
+            f"got {population_size} and {sample_size}"
+        )

@@ -51,8 +51,7 @@ class Reinforce:
         momentum: float = 0.9,
         entropy: float = 0.0,
     ) -> None:
-        if not 0 <= momentum < 1 or entropy < 0:
-            raise ValueError("expected 0 <= momentum < 1 and entropy >= 0")
+        check_settings(momentum, entropy)
         if learning_rate is None:
             learning_rate = 0.005 if controller == "lstm" else 0.05
         self._policy = new_controller(controller, problem, rng, learning_rate)
@@ -68,3 +67,9 @@ class Reinforce:
         self._baseline = self._momentum * self._baseline + (1 - self._momentum) * reward
         weights = np.full((1, self._decisions), reward - self._baseline)
         self._policy.ascend([observation.query.arch], weights, self._entropy)
+
+
+def check_settings(momentum: float, entropy: float) -> None:
+    """Raise ValueError if a setting is out of range."""
+    if not 0 <= momentum < 1 or entropy < 0:
+        raise ValueError("expected 0 <= momentum < 1 and entropy >= 0")

@@ -43,11 +43,7 @@ def simulated_annealing(
     Raises:
         ValueError: if a setting is out of range.
     """
-    if initial < 2 or patience < 1 or not 0 < cooling <= 1:
-        raise ValueError(
-            "expected initial >= 2, patience >= 1 and 0 < cooling <= 1, "
-            f"got {initial}, {patience} and {cooling}"
-        )
+    check_settings(initial, cooling, patience)
     space = problem.space
     losses: list[float] = []
     here, loss = space.simplest(), float("inf")
@@ -71,6 +67,15 @@ def simulated_annealing(
         else:
             frozen += 1
         temperature *= cooling
+
+
+def check_settings(initial: int, cooling: float, patience: int) -> None:
+    """Raise ValueError if a setting is out of range."""
+    if initial < 2 or patience < 1 or not 0 < cooling <= 1:
+        raise ValueError(
+            "expected initial >= 2, patience >= 1 and 0 < cooling <= 1, "
+            f"got {initial}, {patience} and {cooling}"
+        )
 
 
 def _moves(increase: float, temperature: float, rng: Random) -> bool:

@@ -7,6 +7,7 @@ its content can be taken out of it, and knows plain values only: no classes, no 
 
 from __future__ import annotations
 
+import pickle
 import re
 import traceback
 import zipfile
@@ -25,7 +26,7 @@ from ..unpickle import ALLOWED, UnsafePickle
 
 _CHUNK, _MARGIN = 1 << 24, 1 << 20
 _TORCH_MAGIC = 0x1950A86A20F9469CFC6C
-_DOUBLE, _U2, _I4, _U4, _U8 = (Struct(code) for code in (">d", "<H", "<i", "<I", "<Q"))
+_DOUBLE, _U1, _U2, _I4, _U4, _U8 = map(Struct, (">d", "B", "<H", "<i", "<I", "<Q"))
 _SERIES = re.compile(rb"(?:K.G.{8})++u", re.DOTALL)
 """A whole dictionary from small numbers to floats: by far the most frequent thing."""
 _UNIT = Struct(">xBxd")
@@ -39,6 +40,15 @@ _MACHINE = (__file__, unpickle.__file__)
 """The sources of what runs when a pickle is read."""
 
 Take = Callable[[dict[Any, Any]], None]
+Operation = Callable[["Unpickler", list[Any]], None]
+
+
+class _Texts(dict[bytes, str]):
+    """Each text once, by its bytes: tables repeat theirs a million times."""
+
+    def __missing__(self, raw: bytes) -> str:
+        self[raw] = text = str(raw, "utf-8", "surrogatepass")
+        return text
 
 
 class Unpickler:
@@ -63,6 +73,8 @@ class Unpickler:
         self._file, self._name, self._progress = file, name, progress
         self._take = take or (lambda filled: None)
         self._buffer, self._place, self._before = b"", 0, 0
+        self._memo: list[Any] = []
+        self._texts = _Texts()
 
     def load(self) -> Any:
         """The next object."""
@@ -99,24 +111,22 @@ class Unpickler:
     def _ended(self) -> BadFile:
         return BadFile(f"{self._name} ends in the middle, after {self._before:,} bytes: truncated?")
 
-    def _load(self) -> Any:  # one loop over the opcodes of a pickle; calls would double its time
+    def _load(self) -> Any:
+        """Run the pickle machine until the next object is whole.
+
+        What tables mostly consist of is done here: a call for each would double the time. Other
+        opcodes are in the tables below: `_ON_STACK`, `_ON_ITEMS` and `_OTHERS`.
+        """
         buffer, place = self._buffer, self._place
-        stack: list[Any] = []
-        outer: list[list[Any]] = []
-        memo: list[Any] = []
-        texts: dict[bytes, str] = {}
-        take, series, double = self._take, _SERIES.match, _DOUBLE.unpack_from
-        put, u4 = memo.append, _U4.unpack_from
         limit = len(buffer) - _MARGIN
+        stack: list[Any] = []
+        self._memo, self._texts = [], _Texts()
+        outer: list[list[Any]] = []
+        memo, put, texts = self._memo, self._memo.append, self._texts
+        series, double, u4 = _SERIES.match, _DOUBLE.unpack_from, _U4.unpack_from
         while True:
             if place > limit:
-                buffer = self._refill(place)
-                place, limit = 0, max(len(buffer) - _MARGIN, 0)
-                if not buffer:
-                    raise self._ended()
-                if limit == 0:
-                    # The last piece: whatever is read beyond its end raises.
-                    limit = len(buffer) - 1
+                buffer, place, limit = self._refilled(place)
             op = buffer[place]
             place += 1
             if op == 71:  # BINFLOAT
@@ -125,108 +135,89 @@ class Unpickler:
             elif op == 106:  # LONG_BINGET
                 stack.append(memo[u4(buffer, place)[0]])
                 place += 4
-            elif op == 114 or op == 113 or op == 148:  # LONG_BINPUT, BINPUT, MEMOIZE
-                if op == 114:
-                    number = u4(buffer, place)[0]
-                    place += 4
-                elif op == 113:
-                    number = buffer[place]
-                    place += 1
-                else:
-                    number = len(memo)
-                if number != len(memo):
-                    raise ValueError(f"memo entry {number} after {len(memo)}")
+            elif op == 114 and u4(buffer, place)[0] == len(memo):  # LONG_BINPUT
                 put(stack[-1])
-            elif op == 88 or op == 140:  # BINUNICODE, SHORT_BINUNICODE
-                size = u4(buffer, place)[0] if op == 88 else buffer[place]
-                place += 4 if op == 88 else 1
-                if place + size > len(buffer):
-                    buffer = self._refill(place, size + _MARGIN)
-                    place, limit = 0, max(len(buffer) - _MARGIN, size)
-                    if size > len(buffer):
-                        raise self._ended()
-                raw = buffer[place : place + size]
-                place += size
-                text = texts.get(raw)
-                if text is None:
-                    text = texts[raw] = str(raw, "utf-8", "surrogatepass")
-                stack.append(text)
+                place += 4
+            elif op == 148:  # MEMOIZE
+                put(stack[-1])
+            elif op == 88 and (end := place + 4 + u4(buffer, place)[0]) <= len(buffer):
+                stack.append(texts[buffer[place + 4 : end]])  # BINUNICODE
+                place = end
+            elif op == 140 and (end := place + 1 + buffer[place]) <= len(buffer):
+                stack.append(texts[buffer[place + 1 : end]])  # SHORT_BINUNICODE
+                place = end
             elif op == 75:  # BININT1
                 stack.append(buffer[place])
                 place += 1
             elif op == 104:  # BINGET
                 stack.append(memo[buffer[place]])
                 place += 1
+            elif op == 40 and (found := series(buffer, place)) is not None:
+                stack[-1].update(_UNIT.iter_unpack(buffer[place : found.end() - 1]))
+                place = found.end()
             elif op == 40:  # MARK
-                found = series(buffer, place)
-                if found is not None:
-                    stack[-1].update(_UNIT.iter_unpack(buffer[place : found.end() - 1]))
-                    place = found.end()
-                else:
-                    outer.append(stack)
-                    stack = []
-            elif op == 117 or op == 115:  # SETITEMS, SETITEM
-                if op == 117:
-                    items, stack = stack, outer.pop()
-                else:
-                    items = [stack.pop(-2), stack.pop()]
-                filled = stack[-1]
-                if not isinstance(filled, dict):
-                    raise TypeError("items for something that is no dictionary")
-                filled.update(zip(items[::2], items[1::2], strict=True))
-                take(filled)
+                outer.append(stack)
+                stack = []
+            elif op == 117:  # SETITEMS
+                items, stack = stack, outer.pop()
+                self._fill(stack[-1], items)
+            elif op in _ON_STACK:
+                _ON_STACK[op](stack)
+            elif op in _ON_ITEMS:
+                items, stack = stack, outer.pop()
+                _ON_ITEMS[op](stack, items)
             elif op == 46:  # STOP
                 self._place = place
                 (value,) = stack
                 return value
-            elif op in _SIMPLE:
-                stack.append(_SIMPLE[op]())
-            elif op in _NUMBERS:
-                code = _NUMBERS[op]
-                stack.append(code.unpack_from(buffer, place)[0])
-                place += code.size
-            elif op in _SKIPPED:
-                place += _SKIPPED[op]
-            elif op == 138:  # LONG1
-                size = buffer[place]
-                stack.append(
-                    int.from_bytes(buffer[place + 1 : place + 1 + size], "little", signed=True)
-                )
-                place += 1 + size
-            elif op in _STRINGS:
-                code = _STRINGS[op]
-                size = code.unpack_from(buffer, place)[0]
-                place += code.size
-                if place + size > len(buffer):
-                    raise self._ended()
-                stack.append(buffer[place : place + size])
-                place += size
-            elif op in _GATHERED:
-                items, stack = stack, outer.pop()
-                _GATHERED[op](stack, items)
-            elif op in _TUPLES:
-                size = _TUPLES[op]
-                stack[-size:] = [tuple(stack[-size:])]
-            elif op == 97:  # APPEND
-                value = stack.pop()
-                stack[-1].append(value)
-            elif op == 99:  # GLOBAL
-                end = buffer.index(b"\n", buffer.index(b"\n", place) + 1)
-                module, name = buffer[place:end].decode().split("\n")
-                stack.append(self._global(module, name))
-                place = end + 1
-            elif op == 147:  # STACK_GLOBAL
-                name = stack.pop()
-                stack.append(self._global(stack.pop(), name))
-            elif op == 82 or op == 129:  # REDUCE, NEWOBJ
-                given = stack.pop()
-                stack.append(_called(stack.pop(), given))
-            elif op == 98:  # BUILD
-                state = stack.pop()
-                if state is not None and hasattr(stack[-1], "__setstate__"):
-                    stack[-1].__setstate__(state)
             else:
-                raise ValueError(f"unexpected opcode {op}")
+                self._place = place
+                _OTHERS.get(op, _unexpected)(self, stack)
+                place = self._place
+                if self._buffer is not buffer:
+                    buffer = self._buffer
+                    limit = max(len(buffer) - _MARGIN, place)
+
+    def _refilled(self, place: int) -> tuple[bytes, int, int]:
+        """Read on; return the buffer, where to go on in it, and from where to read on again."""
+        buffer = self._refill(place)
+        if not buffer:
+            raise self._ended()
+        # In the last piece, whatever is read beyond its end raises.
+        return buffer, 0, max(len(buffer) - _MARGIN, 0) or len(buffer) - 1
+
+    def _fill(self, filled: Any, items: list[Any]) -> None:
+        if not isinstance(filled, dict):
+            raise TypeError("items for something that is no dictionary")
+        filled.update(zip(items[::2], items[1::2], strict=True))
+        self._take(filled)
+
+    # What the opcodes in `_OTHERS` find behind them.
+
+    def _bytes(self, size: int) -> bytes:
+        """The next bytes, however many those are."""
+        if self._place + size > len(self._buffer):
+            self._refill(self._place, size + _MARGIN)
+            if size > len(self._buffer):
+                raise self._ended()
+        self._place += size
+        return self._buffer[self._place - size : self._place]
+
+    def _number(self, code: Struct) -> int:
+        number: int = code.unpack_from(self._buffer, self._place)[0]
+        self._place += code.size
+        return number
+
+    def _line(self) -> str:
+        end = self._buffer.index(b"\n", self._place)
+        line = self._buffer[self._place : end].decode()
+        self._place = end + 1
+        return line
+
+    def _put(self, stack: list[Any], number: int) -> None:
+        if number != len(self._memo):
+            raise ValueError(f"memo entry {number} after {len(self._memo)}")
+        self._memo.append(stack[-1])
 
     def _global(self, module: str, name: str) -> Any:
         try:
@@ -248,21 +239,6 @@ def _encode(text: str, encoding: str) -> bytes:
     return text.encode("latin-1")
 
 
-def _called(what: Any, given: tuple[Any, ...]) -> Any:
-    """What stands in for calling one of the few things that may be called."""
-    if what is OrderedDict:
-        return OrderedDict(*given) if given else OrderedDict()
-    return what(*given)
-
-
-def _append_all(stack: list[Any], items: list[Any]) -> None:
-    stack[-1].extend(items)
-
-
-def _add_all(stack: list[Any], items: list[Any]) -> None:
-    stack[-1].update(items)
-
-
 _PLAIN: dict[tuple[str, str], Any] = {
     **ALLOWED,
     ("collections", "OrderedDict"): OrderedDict,
@@ -273,25 +249,140 @@ _PLAIN: dict[tuple[str, str], Any] = {
         for kind in (set, frozenset, bytes)
     },
 }
-_SIMPLE: dict[int, Callable[[], Any]] = {
-    78: lambda: None,
-    136: lambda: True,
-    137: lambda: False,
-    125: dict,
-    93: list,
-    41: tuple,
-    143: set,
+
+
+# The opcodes that only move what is on the stack.
+
+
+def _call(stack: list[Any]) -> None:
+    """What stands in for calling one of the few things that may be called."""
+    given = stack.pop()
+    what = stack.pop()
+    if what is OrderedDict and not given:  # it may have been given None
+        given = ()
+    stack.append(what(*given))
+
+
+def _build(stack: list[Any]) -> None:
+    state = stack.pop()
+    if state is not None and hasattr(stack[-1], "__setstate__"):
+        stack[-1].__setstate__(state)
+
+
+def _append(stack: list[Any]) -> None:
+    value = stack.pop()
+    stack[-1].append(value)
+
+
+def _tuple_of(size: int) -> Callable[[list[Any]], None]:
+    def gather(stack: list[Any]) -> None:
+        stack[-size:] = [tuple(stack[-size:])]
+
+    return gather
+
+
+_ON_STACK: dict[int, Callable[[list[Any]], None]] = {
+    code[0]: operation
+    for code, operation in (
+        (pickle.NONE, lambda stack: stack.append(None)),
+        (pickle.NEWTRUE, lambda stack: stack.append(True)),
+        (pickle.NEWFALSE, lambda stack: stack.append(False)),
+        (pickle.EMPTY_DICT, lambda stack: stack.append({})),
+        (pickle.EMPTY_LIST, lambda stack: stack.append([])),
+        (pickle.EMPTY_TUPLE, lambda stack: stack.append(())),
+        (pickle.EMPTY_SET, lambda stack: stack.append(set())),
+        (pickle.TUPLE1, _tuple_of(1)),
+        (pickle.TUPLE2, _tuple_of(2)),
+        (pickle.TUPLE3, _tuple_of(3)),
+        (pickle.APPEND, _append),
+        (pickle.REDUCE, _call),
+        (pickle.NEWOBJ, _call),
+        (pickle.BUILD, _build),
+    )
 }
-_NUMBERS = {77: _U2, 74: _I4}
-_SKIPPED = {128: 1, 149: 8}  # PROTO, FRAME
-_STRINGS = {67: Struct("B"), 66: _U4, 142: _U8, 85: Struct("B"), 84: _U4}
-_TUPLES = {133: 1, 134: 2, 135: 3}
-_GATHERED: dict[int, Callable[[list[Any], list[Any]], None]] = {
-    101: _append_all,
-    144: _add_all,
-    116: lambda stack, items: stack.append(tuple(items)),
-    108: lambda stack, items: stack.append(items),
-    145: lambda stack, items: stack.append(frozenset(items)),
+_ON_ITEMS: dict[int, Callable[[list[Any], list[Any]], None]] = {
+    code[0]: operation
+    for code, operation in (
+        (pickle.APPENDS, lambda stack, items: stack[-1].extend(items)),
+        (pickle.ADDITEMS, lambda stack, items: stack[-1].update(items)),
+        (pickle.TUPLE, lambda stack, items: stack.append(tuple(items))),
+        (pickle.LIST, lambda stack, items: stack.append(items)),
+        (pickle.FROZENSET, lambda stack, items: stack.append(frozenset(items))),
+    )
+}
+"""What becomes of all since the last mark."""
+
+# The opcodes that read on, or need to know more than the stack.
+
+
+def _unexpected(reader: Unpickler, stack: list[Any]) -> None:
+    raise ValueError(f"unexpected opcode {reader._buffer[reader._place - 1]}")
+
+
+def _number(code: Struct) -> Operation:
+    return lambda reader, stack: stack.append(reader._number(code))
+
+
+def _long(reader: Unpickler, stack: list[Any]) -> None:
+    stack.append(int.from_bytes(reader._bytes(reader._number(_U1)), "little", signed=True))
+
+
+def _string(size: Struct) -> Operation:
+    return lambda reader, stack: stack.append(reader._bytes(reader._number(size)))
+
+
+def _text(size: Struct) -> Operation:
+    return lambda reader, stack: stack.append(reader._texts[reader._bytes(reader._number(size))])
+
+
+def _put(code: Struct) -> Operation:
+    return lambda reader, stack: reader._put(stack, reader._number(code))
+
+
+def _set_item(reader: Unpickler, stack: list[Any]) -> None:
+    value = stack.pop()
+    key = stack.pop()
+    reader._fill(stack[-1], [key, value])
+
+
+def _named(reader: Unpickler, stack: list[Any]) -> None:
+    module = reader._line()
+    stack.append(reader._global(module, reader._line()))
+
+
+def _named_on_stack(reader: Unpickler, stack: list[Any]) -> None:
+    name = stack.pop()
+    stack.append(reader._global(stack.pop(), name))
+
+
+def _skip(size: int) -> Operation:
+    def skip(reader: Unpickler, stack: list[Any]) -> None:
+        reader._place += size
+
+    return skip
+
+
+_OTHERS: dict[int, Operation] = {
+    code[0]: operation
+    for code, operation in (
+        (pickle.BININT, _number(_I4)),
+        (pickle.BININT2, _number(_U2)),
+        (pickle.LONG1, _long),
+        (pickle.SHORT_BINBYTES, _string(_U1)),
+        (pickle.BINBYTES, _string(_U4)),
+        (pickle.BINBYTES8, _string(_U8)),
+        (pickle.SHORT_BINSTRING, _string(_U1)),
+        (pickle.BINSTRING, _string(_U4)),
+        (pickle.SHORT_BINUNICODE, _text(_U1)),
+        (pickle.BINUNICODE, _text(_U4)),
+        (pickle.BINPUT, _put(_U1)),
+        (pickle.LONG_BINPUT, _put(_U4)),
+        (pickle.SETITEM, _set_item),
+        (pickle.GLOBAL, _named),
+        (pickle.STACK_GLOBAL, _named_on_stack),
+        (pickle.PROTO, _skip(1)),
+        (pickle.FRAME, _skip(8)),
+    )
 }
 
 

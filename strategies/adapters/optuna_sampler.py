@@ -164,9 +164,6 @@ def _distributions(problem: Problem, ordinal: bool) -> dict[str, Distribution]:
     return found
 
 
-Make = Callable[..., "optuna.samplers.BaseSampler"]
-
-
 def check_settings(name: str, made: Callable[..., Any], settings: dict[str, Any]) -> None:
     """Raises TypeError if ``made``, a sampler or a pruner, has no such setting."""
     known = [p for p in inspect.signature(made).parameters if p not in ("self", "seed")]

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...bench.core.vectorized import Floats, LaneProblem, LaneRandom, Memory
 from ...spaces.vectorized import Numbers
+from ..genetic import check_settings
 
 _TRIES = 20
 _SAMPLE, _FIRST, _SECOND, _CROSSOVER, _RATES, _MUTATION, _AWAY = 0, 1, 2, 3, 4, 5, 7
@@ -30,15 +31,9 @@ class GeneticLanes:
         elites: int = 2,
         start: str = "random",
     ) -> None:
-        if start not in ("random", "simplest"):
-            raise ValueError(f"start: expected 'random' or 'simplest', got {start!r}")
-        if not 0 <= elites < population_size or tournament_size < 1:
-            raise ValueError(
-                "expected 0 <= elites < population_size and tournament_size >= 1, "
-                f"got {elites}, {population_size} and {tournament_size}"
-            )
-        if not (0 <= crossover_rate <= 1 and 0 <= mutation_rate <= 1):
-            raise ValueError(f"rates: expected 0 to 1, got {crossover_rate} and {mutation_rate}")
+        check_settings(
+            population_size, tournament_size, crossover_rate, mutation_rate, elites, start
+        )
         self._space, self._draws, self._lanes = problem.space, draws, problem.lanes
         self._size, self._tournament, self._elites = population_size, tournament_size, elites
         self._rates = np.array([crossover_rate, mutation_rate])

@@ -6,6 +6,7 @@ import numpy as np
 
 from ...bench.core.vectorized import Floats, LaneProblem, LaneRandom
 from ...spaces.vectorized import Numbers
+from ..regularized_evolution import check_settings
 
 _MUTATION, _TOURNAMENT = 0, 2
 
@@ -25,11 +26,7 @@ class RegularizedEvolutionLanes:
         population_size: int = 100,
         sample_size: int = 25,
     ) -> None:
-        if population_size < 1 or sample_size < 1:
-            raise ValueError(
-                "population_size and sample_size: expected at least 1, "
-                f"got {population_size} and {sample_size}"
-            )
+        check_settings(population_size, sample_size)
         self._space, self._draws = problem.space, draws
         self._size, self._sample = population_size, sample_size
         self._losses = np.empty((problem.lanes, population_size))

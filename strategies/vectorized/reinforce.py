@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from ...bench.core.vectorized import Floats, LaneProblem, LaneRandom
 from ...spaces.vectorized import RETRY, Numbers
+from ..reinforce import check_settings
 
 _REJECTIONS = 1000
 _POLICY, _UNIFORM = 0, 1
@@ -32,8 +33,7 @@ class ReinforceLanes:
         momentum: float = 0.9,
         entropy: float = 0.0,
     ) -> None:
-        if not 0 <= momentum < 1 or entropy < 0:
-            raise ValueError("expected 0 <= momentum < 1 and entropy >= 0")
+        check_settings(momentum, entropy)
         if learning_rate is not None and not learning_rate > 0:
             raise ValueError(f"learning_rate: expected more than 0, got {learning_rate}")
         self._space, self._draws = problem.space, draws

@@ -7,6 +7,7 @@ from numpy.typing import NDArray
 
 from ...bench.core.vectorized import Floats, LaneProblem, LaneRandom
 from ...spaces.vectorized import Numbers
+from ..simulated_annealing import check_settings
 
 _MUTATION, _RESTART, _MOVE = 0, 2, 3
 
@@ -27,11 +28,7 @@ class SimulatedAnnealingLanes:
         cooling: float = 0.95,
         patience: int = 30,
     ) -> None:
-        if initial < 2 or patience < 1 or not 0 < cooling <= 1:
-            raise ValueError(
-                "expected initial >= 2, patience >= 1 and 0 < cooling <= 1, "
-                f"got {initial}, {patience} and {cooling}"
-            )
+        check_settings(initial, cooling, patience)
         self._space, self._draws, lanes = problem.space, draws, problem.lanes
         self._initial, self._cooling, self._patience = initial, cooling, patience
         self._here = np.full(lanes, problem.space.simplest())

@@ -1,10 +1,14 @@
 """The two forms of a strategy are one algorithm: 2,000 runs of each look alike."""
 
+from importlib import import_module
+from random import Random
+
 import numpy as np
 import pytest
 
 from nasarena.bench.execute.units import compute
 from nasarena.bench.experiment import experiment as experiments
+from nasarena.bench.experiment import registry
 from nasarena.bench.store.store import Unit
 
 SEEDS = 2000
@@ -82,3 +86,22 @@ def test_a_small_change_would_be_noticed(name, change):
     one = features(name, settings, lanes=True)
     other = features(name, settings | change, lanes=True, first=SEEDS)
     assert min(chances(one, other).values()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("name", "settings", "message"),
+    [
+        ("regularized-evolution", {"sample_size": 0}, "expected at least 1, got 100 and 0"),
+        ("simulated-annealing", {"cooling": 1.5}, "0 < cooling <= 1, got 10, 30 and 1.5"),
+        ("genetic", {"elites": 20}, "0 <= elites < population_size .* got 20, 20 and 2"),
+        ("genetic", {"mutation_rate": 2}, "rates: expected 0 to 1, got 0.9 and 2"),
+        ("reinforce", {"momentum": 1}, "0 <= momentum < 1"),
+    ],
+)
+def test_both_forms_refuse_the_same_settings(name, settings, message):
+    factory = registry.strategy_factory(name)
+    module, _, attribute = factory.info.lanes.partition(":")
+    vectorized = getattr(import_module(module), attribute)
+    for make in (factory, vectorized):
+        with pytest.raises(ValueError, match=message):
+            make(None, Random(0), **settings)
