@@ -9,6 +9,7 @@ ends when it has taken a minute. The least of three runs counts, one where it ta
 from __future__ import annotations
 
 import sys
+from random import Random
 from time import perf_counter
 from typing import Any
 
@@ -50,11 +51,10 @@ SHOWN = {
 
 
 def answers(task_id: str) -> tuple[Problem, dict[Any, Any]]:
-    """A task's problem, and the first observation of each of its architectures."""
+    """A task's problem, and an observation of each of its architectures."""
     task = registry.task(task_id)
-    for arch in task.space:
-        task.look_up(arch)
-    return task.problem, {arch: each[1][0].observation for arch, each in task.sampled.items()}
+    evaluate = task.oracle(Random(0)).evaluate
+    return task.problem, {arch: evaluate(arch).observation for arch in task.space}
 
 
 def run(given: tuple[Problem, dict[Any, Any]], name: str, queries: int) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from math import floor
 from random import Random
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,7 @@ from .._base.errors import ExperimentError, InvalidProposal, UnknownName
 from .types import MEAN, Answer, Observation, Problem, Proposal, Query
 
 if TYPE_CHECKING:
-    from .task import TableTask
+    from .task import Known, TableTask
 
 NOISE = ("sampled", "mean")
 DUPLICATES = ("charge", "free", "resample")
@@ -81,7 +82,7 @@ class TableOracle:
         arch: Any = proposal  # the type checker takes it for a Query still
         try:
             known = self._known[arch]
-        except KeyError:
+        except (KeyError, TypeError):  # not asked before, or no architecture at all
             known = self._task.look_up(arch, averaged=self._mean)
         key, given = known[self._key], self._given
         if key in given:
@@ -114,9 +115,8 @@ class TableOracle:
         arch = proposal.arch
         task = self._task
         epoch = self._epoch(proposal.epochs)
-        found = self._known.get(arch) if type(arch) is tuple else None
-        found = found or task.look_up(arch, averaged=self._mean)
-        row, key = found[ROW], found[self._key]
+        known = self._find(arch)
+        row, key = known[ROW], known[self._key]
         reached = self._reached.setdefault(key, {})
         if key in self._given:
             given = self._given.pop(key)
@@ -139,6 +139,13 @@ class TableOracle:
             reached.pop(replica, None)
             reached[replica] = answer
         return answer
+
+    def _find(self, arch: Arch) -> Known:
+        """What is known of an architecture: `evaluate` does the same without a call."""
+        if type(arch) is tuple:  # and no query, which would pass for the tuple of its fields
+            with suppress(KeyError, TypeError):
+                return self._known[arch]
+        return self._task.look_up(arch, averaged=self._mean)
 
     def _epoch(self, epochs: int | None) -> int:
         known = self._task.table.epochs

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from ...spaces.vectorized import LaneSpace
 
 Numbers = TypeVar("Numbers", int, NDArray[np.int64])
-Known: TypeAlias = "tuple[int, int, list[Answer | None]]"
+Known: TypeAlias = "tuple[int, int, tuple[Answer | None, ...]]"
 """What a run needs of an architecture, a plain tuple because every query takes one apart: the
 table's row, the number of the canonical architecture, and the answers at full epochs, one for each
 recorded training seed (or their average alone), None until it is first asked for."""
@@ -247,23 +247,25 @@ class TableTask:
         row = int(self.table.row_of[key])
         if row < 0:
             raise InvalidProposal(f"the table of {self.id} holds no row for {arch!r}")
-        answers: list[Answer | None] = [None] * (1 if averaged else len(self.replicas(row)))
-        found = row, int(self.table.canonical[key]), answers
+        count = 1 if averaged else len(self.replicas(row))
+        found = row, int(self.table.canonical[key]), (None,) * count
         (self.averaged if averaged else self.sampled)[arch] = found
         return found
 
     def answer(self, arch: Arch, number: int, *, averaged: bool = False) -> Answer:
         """Make answer ``number`` of an architecture that was looked up, and keep it.
 
-        Answers are made when they are first asked for, and not with the look-up, so that those in
-        use lie close together in memory: fetching them is most of what a query costs.
+        Answers are made when they are first asked for, and not with the look-up, so that all that
+        a query needs lies close together in memory: fetching it is most of what a query costs.
         """
-        row, _, answers = (self.averaged if averaged else self.sampled)[arch]
-        full = len(self.table.epochs) - 1
+        kept = self.averaged if averaged else self.sampled
+        _, canonical, answers = kept[arch]
+        key, full = self.space.index(arch), len(self.table.epochs) - 1
+        row = int(self.table.row_of[key])
         place = self.place(row, full, MEAN if averaged else self.replicas(row)[number])
-        seen, key = self.observation(arch, place), self.space.index(arch)
+        seen = self.observation(arch, place)
         answer = Answer(seen, seen.seconds, self.table.epochs[full], key, row, place)
-        answers[number] = answer
+        kept[arch] = row, canonical, (*answers[:number], answer, *answers[number + 1 :])
         return answer
 
     def facts(self) -> TaskFacts:

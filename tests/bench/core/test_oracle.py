@@ -162,7 +162,10 @@ def test_further_objectives_become_further_losses():
 
 @pytest.mark.parametrize(
     "proposal",
-    [(1, 2), (9, 0, 0), (0, -1, 0), [1, 2, 0], (1.0, 2, 0), (True, 0, 0), None, "arch", ()],
+    [
+        *[(1, 2), (9, 0, 0), (0, -1, 0), [1, 2, 0], (1.0, 2, 0), (True, 0, 0), None, "arch", ()],
+        *[([1], 2, 0), Query(1, 2, 0)],
+    ],
 )
 def test_what_is_no_architecture_is_refused(proposal):
     with pytest.raises(InvalidProposal):
