@@ -265,7 +265,7 @@ def rebuild(data: bytes, recorded: Recorded) -> pa.Table:
         raise BadEntry(f"it has no column {', '.join(sorted(missing))}")
     experiment = recorded.experiment
     runs = cache_entry.rebuild(
-        registry.task(experiment.tasks[0]),
+        registry.table_task(experiment.tasks[0]),
         columns,
         free=experiment.duplicates == "free",
         thinking=recorded.overhead,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from contextlib import suppress
 from math import floor
 from random import Random
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from ...spaces import Arch
 from .._base.errors import ExperimentError, InvalidProposal, UnknownName
@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 NOISE = ("sampled", "mean")
 DUPLICATES = ("charge", "free", "resample")
 
-ROW, CANONICAL, ANSWERS = range(3)
+ROW: Final = 0
+CANONICAL: Final = 1
+ANSWERS: Final = 2
 """Where in a `task.Known` is what."""
 
 
@@ -62,7 +64,7 @@ class TableOracle:
         self._mean = noise == "mean"
         self._known = task.averaged if self._mean else task.sampled
         self._free = duplicates == "free"
-        self._key = CANONICAL if self._free else ROW
+        self._key: Literal[0, 1] = CANONICAL if self._free else ROW
         self._resample = duplicates == "resample"
         # What this run has trained, by table row (by canonical encoding where repeats are free):
         # the answer at full epochs where the whole table entry was given at once, else the

@@ -153,7 +153,7 @@ class Translating:
 
     def _bleu(self, network: nn.Module, part: str) -> float:
         """Corpus BLEU by sacrebleu (Post 2018, arXiv:1804.08771)."""
-        from sacrebleu.metrics import BLEU
+        from sacrebleu.metrics.bleu import BLEU
 
         data = self.parts[part]
         written: list[str] = []

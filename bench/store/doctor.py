@@ -15,7 +15,8 @@ from .._base import atomic, decoding, locks
 from .._base.decoding import DecodeError
 from .._base.errors import NasarenaError, StoreError
 from ..core import record
-from ..experiment.experiment import Experiment, Rules, StrategySpec
+from ..core.runner import Rules
+from ..experiment.experiment import Experiment, StrategySpec
 from . import compaction, store, unit_file, upkeep
 from . import manifest as manifests
 from .manifest import Manifest

@@ -24,10 +24,10 @@ from .._base.atomic import write_text
 from .._base.decoding import DecodeError
 from .._base.errors import StoreError
 from ..core.contracts import facts_of
-from ..core.runner import Budget
+from ..core.runner import Budget, Rules
 from ..core.task_facts import TaskFacts
 from ..experiment import registry
-from ..experiment.experiment import Experiment, Rules, StrategySpec
+from ..experiment.experiment import Experiment, StrategySpec
 from . import packed
 
 NAME = "manifest.json"

@@ -79,6 +79,7 @@ def gate(
         nasarena gate benchmarks.json --baseline main-benchmarks.json --slower 30%
     """
     from ..reports.gate import gate_run
+    from ..reports.gate.gate import parse_options
 
     fail = gate_run.verdicts(split(fail_on) or [])
     if (speed is None) != (speed_baseline is None):
@@ -92,7 +93,7 @@ def gate(
         "column": on,
         "common_seeds": common_seeds,
     }
-    gate_run.parse_options(**words)  # before anything is run
+    parse_options(**words)  # before anything is run
     words |= {"slower": slower, "benchmarks": (speed_baseline, speed) if speed else None}
     with _folder(current, run or sequential) as folder:
         failed: list[Any] = []
@@ -211,10 +212,11 @@ def drift(
         nasarena drift optuna==4.9.0 optuna==5.0.0 --tasks 'nasbench201/*'
     """
     from ..reports.gate import gate_run
+    from ..reports.gate.gate import parse_options
     from ..studies import drift as drifts
 
     words: dict[str, Any] = {"alpha": alpha, "margins": margin or []}
-    gate_run.parse_options(**words)
+    parse_options(**words)
     drifts.check(before, after)
     plain = {"tasks": split(tasks), "strategies": split(strategies), "seeds": seeds}
     folders = [out / drifts.folder_name(requirement) for requirement in (before, after)]
@@ -223,7 +225,7 @@ def drift(
         for requirement, folder in zip((before, after), folders, strict=True):
             python = drifts.make(Path(name) / folder.name, requirement)
             drifts.run(python, file, folder, processes)
-    outcome = gate_run.compare(*folders, **words)
+    outcome = gate_run.compare(folders[0], folders[1], **words)
     fail = gate_run.verdicts(["regressed", "missing"])
     files = gate_run.write(outcome, out, ("md", "json", "html"), fail)
     _show(outcome, fail, files, as_json)
