@@ -22,7 +22,7 @@ ALLOWED = {
         "bench.core.types",
         "bench.core.vectorized",
     },
-    "reports": {"reports", "bench.store", "bench._base.errors"},
+    "reports": {"reports", "bench.store", "bench._base"},
     "nasarena": {"cli", "studies", "testing", "bench", "spaces", "reports"},
 }
 HEAVY = {

@@ -24,10 +24,14 @@ from .._base.atomic import write_text
 from .._base.decoding import DecodeError
 from .._base.errors import StoreError
 from ..core.contracts import facts_of
-from ..core.runner import Budget, Rules
-from ..core.task_facts import TaskFacts
+from ..core.runner import Budget as Budget
+from ..core.runner import Rules
+from ..core.task_facts import ColumnFacts as ColumnFacts
+from ..core.task_facts import PerMetric as PerMetric
+from ..core.task_facts import TaskFacts as TaskFacts
 from ..experiment import registry
-from ..experiment.experiment import Experiment, StrategySpec
+from ..experiment.experiment import Experiment as Experiment
+from ..experiment.experiment import StrategySpec as StrategySpec
 from . import packed
 
 NAME = "manifest.json"

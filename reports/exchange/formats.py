@@ -21,12 +21,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ...bench._base.errors import StoreError, UnknownName
-from ...bench.core.runner import Budget
-from ...bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
-from ...bench.experiment.experiment import Experiment, StrategySpec
 from ...bench.store import manifest as manifests
 from ...bench.store import store
-from ...bench.store.manifest import Manifest
+from ...bench.store.manifest import (
+    Budget,
+    ColumnFacts,
+    Experiment,
+    Manifest,
+    PerMetric,
+    StrategySpec,
+    TaskFacts,
+)
 
 if TYPE_CHECKING:
     import pandas as pd

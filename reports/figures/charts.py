@@ -14,8 +14,7 @@ from ..stats.bands import band
 from ..stats.regret import Floats
 
 if TYPE_CHECKING:
-    from ...bench.core.task_facts import TaskFacts
-    from ...bench.store.manifest import Manifest
+    from ...bench.store.manifest import Manifest, TaskFacts
 
 POINTS = 200
 """Points at which a curve over seconds is drawn; one over queries has one a query, up to this."""

@@ -15,7 +15,7 @@ from ..stats.hypervolume import attainment, nondominated
 from ..stats.regret import Floats
 
 if TYPE_CHECKING:
-    from ...bench.core.task_facts import ColumnFacts
+    from ...bench.store.manifest import ColumnFacts
 
 SEEDS = 10
 """Runs of each strategy that maps and fronts are drawn from: the first ones."""

@@ -14,8 +14,7 @@ from typing import Any
 import numpy as np
 
 from ...bench._base.errors import StoreError
-from ...bench.core.runner import Budget
-from ...bench.core.task_facts import TaskFacts
+from ...bench.store.manifest import Budget, TaskFacts
 from ..stats import evidence
 from ..stats.paired import a12, holm
 from ..stats.regret import Floats, last, on_grid

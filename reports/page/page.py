@@ -16,9 +16,7 @@ from .page_data import BANDS, swatches, task_curves
 from .rendering import package_text, render
 
 if TYPE_CHECKING:
-    from ...bench.core.task_facts import TaskFacts
-    from ...bench.experiment.experiment import StrategySpec
-    from ...bench.store.manifest import Manifest
+    from ...bench.store.manifest import Manifest, StrategySpec, TaskFacts
 
 
 def page(

@@ -14,7 +14,7 @@ from ..stats.bands import band
 from ..stats.regret import Floats
 
 if TYPE_CHECKING:
-    from ...bench.core.task_facts import TaskFacts
+    from ...bench.store.manifest import TaskFacts
 
 POINTS = 120
 """Points of a curve at most; one over queries has one a query where that is fewer."""

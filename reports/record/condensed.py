@@ -17,8 +17,7 @@ from ..stats.regret import Floats
 from .curves import Block, block_of
 
 if TYPE_CHECKING:
-    from ...bench.core.runner import Budget
-    from ...bench.core.task_facts import PerMetric
+    from ...bench.store.manifest import Budget, PerMetric
 
 ROWS = 1 << 19
 """Rows that are looked at at a time, at least; a unit is never divided."""

@@ -15,9 +15,7 @@ from ..stats.regret import Floats, incumbent_values, incumbents, last, on_grid, 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ...bench.core.runner import Budget
-    from ...bench.core.task_facts import PerMetric
-    from ...bench.store.manifest import Manifest
+    from ...bench.store.manifest import Budget, Manifest, PerMetric
 
 COLUMNS = (
     "seed",

@@ -15,10 +15,9 @@ from msgspec import structs
 from numpy.typing import NDArray
 
 from ...bench._base.errors import StoreError
-from ...bench.core.task_facts import PerMetric
 from ...bench.store import manifest as manifests
 from ...bench.store import scan
-from ...bench.store.manifest import Manifest
+from ...bench.store.manifest import Manifest, PerMetric
 from ...bench.store.scan import Part
 from ...bench.store.store import Unit
 from .condensed import condensed

@@ -14,8 +14,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from ..record.curves import Block
 
 if TYPE_CHECKING:
-    from ...bench.experiment.experiment import StrategySpec
-    from ...bench.store.manifest import Manifest
+    from ...bench.store.manifest import Manifest, StrategySpec
 
 YES, PARTLY, NO, AUTHORS = "yes", "partly", "no", "authors"
 """Answers: the folder shows it, shows some of it, shows the contrary, or cannot know."""

@@ -17,6 +17,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from nasarena.bench.core.task_facts import TaskFacts
+
 Floats = NDArray[np.float64]
 Ints = NDArray[np.intp]
 
@@ -70,7 +72,7 @@ class Account:
         return np.where(self.answer < 0, np.nan, taken)
 
 
-def record_of(frame: pd.DataFrame, facts: dict[str, Any], duplicates: str) -> Record:
+def record_of(frame: pd.DataFrame, facts: TaskFacts, duplicates: str) -> Record:
     """The record of one task and strategy, from its rows sorted by seed and step.
 
     ``frame`` has the columns seed, arch, network, epochs, replica, charged and start. ``facts`` is
@@ -86,7 +88,7 @@ def record_of(frame: pd.DataFrame, facts: dict[str, Any], duplicates: str) -> Re
         return found
 
     row = frame["network"].to_numpy()
-    if facts["rows"] == facts["architectures"]:
+    if facts.rows == facts.architectures:
         spelled = np.stack(frame["arch"].to_list())
         row = np.unique(spelled, axis=0, return_inverse=True)[1].reshape(-1)
     names = ("network", "epochs", "replica", "charged", "start")

@@ -204,7 +204,7 @@ def test_a_supernet_is_trained_by_one_worker():
         pass
 
     task = toy.task()
-    task.supernet = lambda search, name: None
+    task.supernets = lambda: lambda clock, name: None
     check_capabilities(Sharing, "s", task, workers=1)
     with pytest.raises(ExperimentError, match="one supernet: it cannot use workers = 2"):
         check_capabilities(Sharing, "s", task, workers=2)

@@ -9,9 +9,8 @@ import toy
 
 from nasarena.bench._base.errors import InvalidProposal, UnknownName
 from nasarena.bench.core.contracts import is_reproducible, supernets_of, table_of
-from nasarena.bench.core.task import MEAN
 from nasarena.bench.core.task_facts import ColumnFacts, PerMetric, TaskFacts
-from nasarena.bench.core.types import Query
+from nasarena.bench.core.types import MEAN, Query
 from nasarena.spaces import Column
 
 ARCH = (1, 2, 0)
@@ -88,7 +87,8 @@ def test_the_truth_is_a_loss_averaged_over_the_trainings_at_full_epochs():
     np.testing.assert_allclose(task.truth("latency"), np.nanmean(columns["latency"][:, -1], axis=1))
     assert task.truth("nothing").shape == (ROWS,)
     assert np.isnan(task.truth("nothing")).all()
-    shown = task.reveal(np.array([3, ROW + 1]))
+    archs = [task.space.arch(key) for key in (3, ROW + 1)]
+    shown = task.reveal([Query(arch, 9, 0) for arch in archs])
     np.testing.assert_allclose(shown["validation"], [right[3], np.nan])
     np.testing.assert_allclose(shown["test"], task.truth("test")[[3, ROW + 1]])
     assert list(shown) == ["validation", "test"]
@@ -151,7 +151,7 @@ def test_a_training_that_was_broken_off_was_not_made():
     assert task.replicas(ROW) == (0,)
     assert task.replicas(ROW + 1) == (0, 1)
     assert np.isnan(task.random_search("test")["observed"][ROW, 1])
-    assert len(task.look_up(ARCH)[1]) == 1
+    assert len(task.look_up(ARCH)[2]) == 1
 
 
 def test_random_search_sees_a_column_that_is_a_loss_as_it_is():
@@ -165,17 +165,18 @@ def test_random_search_sees_a_column_that_is_a_loss_as_it_is():
 @pytest.mark.parametrize("averaged", [False, True])
 def test_looking_up_gives_each_training_and_keeps_what_it_gave(averaged):
     task = toy.task(benchmark=holed())
-    row, answers = task.look_up(ARCH, averaged=averaged)
-    assert row == ROW
-    (answer,) = answers  # there is one training
+    row, canonical, answers = task.look_up(ARCH, averaged=averaged)
+    assert (row, canonical) == (ROW, ROW)
+    assert answers == (None,)  # there is one training, and nobody has asked for it
+    answer = task.answer(ARCH, 0, averaged=averaged)
     replica = MEAN if averaged else 0
     assert answer.observation == task.observation(ARCH, task.place(ROW, EPOCHS - 1, replica))
     assert answer.cost == answer.observation.seconds == 9 * (10 + ROW)
     assert answer[2:] == (9, ROW, ROW, task.place(ROW, EPOCHS - 1, replica))
     kept = {"sampled": task.sampled, "averaged": task.averaged}
-    assert kept.pop("averaged" if averaged else "sampled") == {ARCH: (row, answers)}
+    assert kept.pop("averaged" if averaged else "sampled") == {ARCH: (row, canonical, (answer,))}
     assert kept.popitem()[1] == {}
-    assert len(task.look_up((0, 0, 0))[1]) == 2
+    assert len(task.look_up((0, 0, 0))[2]) == 2
 
 
 def test_what_is_not_in_the_table_cannot_be_looked_up():

@@ -237,8 +237,7 @@ def test_no_value_passes_for_another_column_in_the_fingerprint(monkeypatch):
 
 
 def test_units_that_share_one_seed_are_refused(tmp_path):
-    experiment = {"tasks": ["toy/a"], "strategies": [{"label": "x"}]}
-    store.write_manifest(tmp_path, {"schema": store.SCHEMA, "experiment": experiment})
+    manifests.write(tmp_path, toy.manifest(["toy/a"], ["x"]))
     store.write_unit(tmp_path, Unit("toy/a", "x", 0, 1), unit_record((0, 1)))
     store.write_unit(tmp_path, Unit("toy/a", "x", 2, 3), unit_record((2, 3)))
     assert list(store.apart(tmp_path, "toy/a", "x")) == [(0, 1), (2, 3)]

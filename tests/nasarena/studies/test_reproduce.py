@@ -14,6 +14,7 @@ from nasarena.spaces.published import nasbench201
 from nasarena.studies import data, reproduce
 
 SHARED = Path(__file__).parents[4] / "shared/data"
+ORIGIN = {"format": "nasbench201", "reader": 1, "sources": []}
 
 
 def test_every_protocol_has_a_state(nasarena):
@@ -143,12 +144,12 @@ def test_table_5_runs_when_its_tables_are_there():
     # What was kept is forgotten when a table changes.
     reproduce.keep(protocol, verdicts)
     assert reproduce.state(protocol).startswith(("differs in", "agrees"))
-    library.add([stand_in("hp12", "cifar10", 9)], {"identity": "1" * 64, "sources": []})
+    library.add([stand_in("hp12", "cifar10", 9)], ORIGIN | {"identity": "1" * 64})
     assert reproduce.state(protocol) == "can be run"
 
 
 def test_evaluations_are_charged_beside_the_training():
-    library.add([stand_in("hp12", "cifar10", 0)], {"identity": "0" * 64, "sources": []})
+    library.add([stand_in("hp12", "cifar10", 0)], ORIGIN | {"identity": "0" * 64})
     protocol = PROTOCOLS["nasbench201-table5"]
     benchmark = library.benchmark("nasbench201-hp12")
     charged = reproduce._Replayed(benchmark, protocol).open("cifar10")

@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 from matplotlib import rc_context
 from matplotlib.colors import to_rgb
+from msgspec.structs import replace
 from stores import facts, frame, manifest, synthetic, write
 
 from nasarena.bench._base.errors import UnknownName
 from nasarena.bench.core.runner import Budget
+from nasarena.bench.core.task_facts import ColumnFacts
 from nasarena.reports import write_report
 from nasarena.reports.figures.gallery import draw, render
 from nasarena.reports.figures.style import OTHERS, SHOWN, STYLES, looks, style
@@ -27,9 +29,9 @@ def results(tmp_path_factory):
     data = synthetic(LONG, tasks, steps=12)
     data["loss_size"] = np.arange(len(data)) % 7 * 1.0
     data.loc[data.index % 3 == 0, "epochs"] = 27
-    for task in tasks:
-        size = {"label": "size", "unit": "MB", "maximize": False}
-        tasks[task]["objectives"]["size"] = size
+    for task, known in tasks.items():
+        size = {"size": ColumnFacts("size", "MB")}
+        tasks[task] = replace(known, objectives=known.objectives | size)
     plan = manifest(LONG, tasks, Budget(queries=12))
     return write(tmp_path_factory.mktemp("styles") / "results", data, plan)
 

@@ -178,7 +178,7 @@ def test_the_library_keeps_its_license(text):
 
 
 def test_the_library_is_as_it_was_published():
-    folder = files("nasarena.reports") / "vendor" / "uplot"
+    folder = files("nasarena.reports.page") / "vendor" / "uplot"
     listed = [line.split() for line in (folder / "SHA256SUMS").read_text().splitlines()]
     assert {name for _, name in listed} == {"LICENSE", "uPlot.iife.min.js", "uPlot.min.css"}
     for digest, name in listed:

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from pairs import PLAIN, TUNED
 from scipy.stats import norm, rankdata, wilcoxon
-from test_paired import PLAIN, TUNED
 
 from nasarena.reports.gate.gate import Options, compare_metric
 from nasarena.reports.stats.paired import compare
