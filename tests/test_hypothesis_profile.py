@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-HERE = Path(__file__).parent / "helpers"
+HERE = Path(__file__).parent
 PROPERTIES = """
 from hypothesis import given, strategies as st
 from properties import examples
@@ -38,8 +38,8 @@ def note(name, number):
 @pytest.fixture
 def run(tmp_path):
     """Run the properties in a project of their own: what was drawn by each, and the log."""
-    (tmp_path / "tests").mkdir()
-    for name in ("conftest.py", "properties.py"):
+    (tmp_path / "tests" / "helpers").mkdir(parents=True)
+    for name in ("conftest.py", "helpers/properties.py"):
         shutil.copy(HERE / name, tmp_path / "tests" / name)
     (tmp_path / "tests" / "test_it.py").write_text(PROPERTIES)
     words = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "tests"]

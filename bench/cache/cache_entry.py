@@ -177,10 +177,12 @@ def _about(found: dict[bytes, bytes]) -> About:
     numbers = (made.first, made.last, made.rows, made.thinking)
     texts = (made.key, made.fingerprint)
     tables = (made.facts, made.packages, made.budget, made.made)
+    facts = {"task": str, "settings": dict, "noise": str, "duplicates": str, "workers": int}
     if not (
         all(isinstance(n, (int, float)) for n in numbers)
         and all(isinstance(t, str) for t in texts)
         and all(isinstance(t, dict) for t in tables)
+        and all(isinstance(made.facts.get(key), kind) for key, kind in facts.items())
     ):
         raise BadEntry("what it says of itself is incomplete")
     try:

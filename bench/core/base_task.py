@@ -107,9 +107,12 @@ class TrainingOracle:
         """
         arch, epochs, replica = checked(self._task.id, self.problem, proposal)
         if replica is not None and replica not in self._replicas():
-            raise InvalidProposal(
-                f"{self._task.id} has training seeds {list(self._replicas())}, asked: {replica!r}"
+            known = (
+                "no single training seeds"
+                if self._mean
+                else (f"training seeds 0 to {self._task.seeds - 1}")
             )
+            raise InvalidProposal(f"{self._task.id} has {known}, asked: {replica!r}")
         network = self.problem.space.canonical(arch)
         reached = self._reached.setdefault(network, {})
         replica = self._seed(replica, epochs, reached)

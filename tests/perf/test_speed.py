@@ -17,7 +17,7 @@ import pytest
 
 from nasarena.bench.core import record
 from nasarena.bench.core.runner import Budget, run_seed, stream
-from nasarena.bench.core.task import Task
+from nasarena.bench.core.task import TableTask
 from nasarena.bench.execute.executor import execute
 from nasarena.bench.execute.units import compute
 from nasarena.bench.experiment import experiment as experiments
@@ -62,7 +62,7 @@ def cifar10():
 def observations(cifar10):
     """A plain dict with an observation of each architecture: what needs no arena."""
     # A task of its own, so that nothing is filled in beforehand for the runner.
-    task = Task(cifar10.id, cifar10.benchmark, cifar10.dataset)
+    task = TableTask(cifar10.id, cifar10.benchmark, cifar10.dataset)
     evaluate = task.oracle(Random(0)).evaluate
     return {arch: evaluate(arch).observation for arch in task.space}
 

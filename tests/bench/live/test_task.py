@@ -102,7 +102,7 @@ def test_validation_is_not_test_and_test_is_not_shown(tmp_path):
     [
         ((9,) * 13, "not an architecture of growing"),
         (Query(SMALL, 5), r"answers at epochs \(1, 2, 3\), asked: 5"),
-        (Query(SMALL, 1, 5000), "has replicas 0 to 999"),
+        (Query(SMALL, 1, 5000), "has training seeds 0 to 999"),
     ],
 )
 def test_what_cannot_be_asked(tmp_path, proposal, message):

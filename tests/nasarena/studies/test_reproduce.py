@@ -14,7 +14,7 @@ from nasarena.spaces.published import nasbench201
 from nasarena.studies import data, reproduce
 
 SHARED = Path(__file__).parents[4] / "shared/data"
-ORIGIN = {"format": "nasbench201", "reader": 1, "sources": []}
+ORIGIN = {"format": "nasbench201", "reader": 1, "sources": [], "imported": "2026-11-26"}
 
 
 def test_every_protocol_has_a_state(nasarena):
@@ -126,7 +126,7 @@ def test_table_5_runs_when_its_tables_are_there():
     protocol = PROTOCOLS["nasbench201-table5"]
     wanted = [("hp12", "cifar10"), *(("hp200", d) for d in nasbench201.BENCHMARK.datasets)]
     found = [stand_in(kind, dataset, n) for n, (kind, dataset) in enumerate(wanted)]
-    library.add(found, {"identity": "0" * 64, "sources": [], "format": "made up"})
+    library.add(found, ORIGIN | {"identity": "0" * 64})
     assert reproduce.missing(protocol) == []
     told = []
     verdicts = list(reproduce.play(protocol, 4, told.append))
