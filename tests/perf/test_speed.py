@@ -5,7 +5,6 @@
 
 import subprocess
 import sys
-from dataclasses import replace
 from pathlib import Path
 from random import Random
 from statistics import median
@@ -14,6 +13,7 @@ from time import perf_counter, process_time
 import numpy as np
 import optuna
 import pytest
+from msgspec.structs import replace
 
 from nasarena.bench.core import record
 from nasarena.bench.core.runner import Budget, run_seed, stream

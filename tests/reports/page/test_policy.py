@@ -7,6 +7,7 @@ import stores
 from nasarena.reports import report
 from nasarena.reports.gate import gate_page
 from nasarena.reports.history import history, track_page
+from nasarena.reports.text.tables import Table
 
 pytestmark = pytest.mark.browser
 
@@ -27,7 +28,7 @@ def pages(tmp_path_factory):
     plan = stores.manifest(labels, {task: stores.facts() for task in tasks})
     results = stores.write(root / "results", stores.synthetic(tuple(labels), tasks), plan)
     made = {"report": report.write_report(results, root / "report", ("html",), figures=False)}
-    verdict = hostile.Table("verdict", "x", ["against", "y"], [[text, "–"] for text in labels])
+    verdict = Table("verdict", "x", ["against", "y"], [[text, "–"] for text in labels])
     made["comparison"] = report.write_report(
         results, root / "comparison", ("html",), first=[verdict], figures=False
     )
