@@ -27,8 +27,8 @@ from .run_log import RunLog
 from .units import Done, Job, Watch, missing_units, run_unit
 
 if TYPE_CHECKING:
-    from ..core.execution import Executor, RunCache
     from ..store.mirror import Mirror
+    from .execution import Executor, RunCache
 
 
 def _ignored(unit: Unit, seeds: int, seconds: float) -> None:

@@ -174,8 +174,8 @@ def build(
 
     Example: nasarena vault build --only 'optuna-*' --processes 2
     """
-    from ..bench.cache import baselines
     from ..bench.cache.run_cache import BASELINES
+    from ..studies import baselines
 
     folder = out or BASELINES
     removed = baselines.build(

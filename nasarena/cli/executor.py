@@ -12,7 +12,7 @@ import typer
 from ..bench._base.errors import NasarenaError
 
 if TYPE_CHECKING:
-    from ..bench.core.execution import Executor
+    from ..bench.execute.execution import Executor
     from ..bench.store.mirror import Mirror
 
 

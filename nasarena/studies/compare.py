@@ -11,7 +11,6 @@ from msgspec.structs import replace
 
 from ..bench._base import locks
 from ..bench._base.errors import ExperimentError, NasarenaError, StoreError
-from ..bench.cache import baselines, random_curve
 from ..bench.cache.run_cache import Vault
 from ..bench.core.contracts import table_of
 from ..bench.core.runner import check_capabilities
@@ -25,6 +24,7 @@ from ..bench.store import manifest as manifests
 from ..bench.store.manifest import check_free, open_folder
 from ..bench.store.store import Unit
 from ..reports.verdict import Verdict, write_verdict
+from . import baselines, random_curve
 
 DEFAULT = ("random", "local-search", "regularized-evolution", "reinforce", "optuna-tpe")
 TASKS = ("nasbench201/*",)

@@ -21,7 +21,7 @@ from msgspec.structs import replace
 
 from nasarena.bench._base import decoding, locks
 from nasarena.bench._base.errors import NasarenaError
-from nasarena.bench.cache import cache_entry, random_curve, run_cache
+from nasarena.bench.cache import cache_entry, run_cache
 from nasarena.bench.execute import heartbeat, run_log
 from nasarena.bench.experiment import experiment
 from nasarena.bench.store import doctor, packed, store, unit_index
@@ -33,6 +33,7 @@ from nasarena.spaces import cache as table_cache
 from nasarena.spaces import unpickle
 from nasarena.spaces.formats import find
 from nasarena.spaces.table import BadFile
+from nasarena.studies import random_curve
 
 sys.path.append(str(Path(__file__).parents[1] / "helpers"))
 toy = importlib.import_module("toy")

@@ -6,11 +6,11 @@ import pytest
 from msgspec.structs import replace
 
 from nasarena.bench._base.errors import ExperimentError, StoreError, UnknownName
-from nasarena.bench.cache import baselines, random_curve, run_cache
+from nasarena.bench.cache import run_cache
 from nasarena.bench.cache.run_cache import Folder, Vault
 from nasarena.bench.experiment import identity, registry
 from nasarena.bench.store import store
-from nasarena.studies import compare
+from nasarena.studies import baselines, compare, random_curve
 
 HERE = Path(__file__).parents[2] / "helpers"
 TASK = f"{HERE}/toy.py:BENCHMARK/a"

@@ -4,11 +4,11 @@ import numpy as np
 import pytest
 from toy import ToyBenchmark
 
-from nasarena.bench.cache import random_curve
 from nasarena.bench.core.task import TableTask
 from nasarena.bench.experiment import registry
 from nasarena.reports.record.references import expectation
 from nasarena.reports.stats.random_reference import RandomSearch
+from nasarena.studies import random_curve
 
 
 @pytest.fixture

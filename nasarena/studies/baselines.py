@@ -13,14 +13,15 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import NamedTuple
 
-from ..core.runner import Budget
-from ..execute.units import compute
-from ..experiment import registry
-from ..experiment.experiment import Experiment, StrategySpec
-from ..experiment.identity import data_hash, identity
-from ..store.store import Unit
-from . import cache_upkeep, random_curve, run_cache
-from .run_cache import Folder
+from ..bench.cache import cache_upkeep, run_cache
+from ..bench.cache.run_cache import Folder
+from ..bench.core.runner import Budget
+from ..bench.execute.units import compute
+from ..bench.experiment import registry
+from ..bench.experiment.experiment import Experiment, StrategySpec
+from ..bench.experiment.identity import data_hash, identity
+from ..bench.store.store import Unit
+from . import random_curve
 
 
 class Share(NamedTuple):

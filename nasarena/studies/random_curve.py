@@ -8,16 +8,15 @@ from pathlib import Path
 
 import numpy as np
 
-from .._base.errors import StoreError
-from ..core.task import TableTask
-from ..experiment import registry
-from ..experiment.identity import data_hash
-from ..store import store
-from .run_cache import BASELINES, user_folder
+from ..bench._base.errors import StoreError
+from ..bench.cache.run_cache import BASELINES, user_folder
+from ..bench.core.task import TableTask
+from ..bench.experiment.identity import data_hash
+from ..bench.store import store
+from ..reports.stats.random_reference import RandomSearch
 
 FILE = "random-curves.json"
 POINTS = 48
-_RANDOM_SEARCH = "nasarena.reports.stats.random_reference:RandomSearch"
 
 Curve = tuple[list[float], list[float]]
 """Numbers of queries, increasing, and the expected regret after each."""
@@ -71,7 +70,7 @@ def compute(task: TableTask, noise: str, duplicates: str) -> Curve:
     losses = np.where(ran & np.isnan(losses), np.inf, losses)
     valid = table.row_of[table.canonical >= 0]
     free = duplicates == "free"
-    search = registry.load(_RANDOM_SEARCH)(
+    search = RandomSearch(
         task.truth("validation"),
         None if noise == "mean" else losses,
         spellings=np.bincount(valid[valid >= 0], minlength=table.rows),

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from ..execute.units import Done, Job
     from ..experiment.experiment import Experiment, StrategySpec
     from ..store.store import Unit
+    from .units import Done, Job
 
 
 class Executor(Protocol):
