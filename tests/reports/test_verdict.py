@@ -168,6 +168,15 @@ def test_over_all_tasks_there_is_no_verdict_on_a_baseline_that_is_missing_on_one
     found = verdict(made, "mine", {"t/a": CURVE, "t/b": CURVE}, 9)
     assert found.word("t/a", "part") == found.word(ALL, "weak") == "better"
     assert found.word("t/b", "part") == found.word(ALL, "part") == "–"
+    compared = {(c.task, c.second) for c in found.comparisons}
+    assert compared == {("t/a", "part"), *((task, "weak") for task in found.tasks)}
+
+
+def test_tasks_that_only_others_ran_are_shown_but_not_compared():
+    made = runs(mine=5.0, weak=6.0) | {("t/c", "weak"): {0: 1.0, 1: 2.0}}
+    found = verdict(made, "mine", {}, 9)
+    assert found.tasks == ["t/a", "t/b"]
+    assert [line.strategy for line in found.lines if line.task == "t/c"] == ["weak"]
 
 
 def test_the_curve_is_read_off_along_the_logarithm_of_the_queries():
@@ -273,6 +282,6 @@ def test_a_results_folder_without_a_budget_of_queries_is_judged_by_a_hundred(tmp
     data = stores.synthetic(("mine", "weak"), tuple(tasks), seeds=3)
     plan = stores.manifest(("mine", "weak"), tasks, budget)
     results = stores.write(tmp_path / "results", data, plan)
-    curves = {task: ([1, 100], [2, 0.5]) for task in tasks}
+    curves = {task: ([1, 10_000], [1, 0]) for task in tasks}
     lines = {x.task: x.regret for x in write_verdict(results, "mine", curves)[1].lines[::2]}
     assert lines[ALL] == pytest.approx(np.mean([lines[t] for t in tasks]) / 0.5)

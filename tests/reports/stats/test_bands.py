@@ -125,11 +125,10 @@ def test_a_level_is_between_0_and_1(level):
 
 def test_what_an_interval_is_if_nothing_is_said():
     values = np.random.default_rng(0).normal(size=(9, 2))
-    plain = {"level": 0.95, "resamples": 2000, "seed": 0}
-    np.testing.assert_array_equal(interval(values), interval(values, center="mean", **plain))
-    for other in ({"level": 0.9}, {"resamples": 500}, {"seed": 1}):
-        found = interval(values, **(plain | other))
-        assert (np.array(found) != interval(values)).any()
+    plain = {"center": "mean", "level": 0.95, "resamples": 2000, "seed": 0}
+    np.testing.assert_array_equal(interval(values), interval(values, **plain))
+    for other in ({"center": "median"}, {"level": 0.9}, {"resamples": 500}, {"seed": 1}):
+        assert (np.array(interval(values, **(plain | other))) != interval(values)).any()
 
 
 @pytest.mark.parametrize("center", CENTERS)
@@ -165,6 +164,8 @@ def test_a_tally_counts_how_often_each_class_is_drawn():
     np.testing.assert_allclose(found.mean(axis=0), [2, 0, 4, 0], atol=0.01)
     # Binomial: 6 draws with a chance of 2 in 3.
     np.testing.assert_allclose(found.var(axis=0), [4 / 3, 0, 4 / 3, 0], rtol=0.01)
+    wide = tally(np.array([0, 2_000_000]), 2_000_001, 2, np.random.default_rng(0))
+    assert wide.shape == (2, 2_000_001) and wide.sum(axis=1).tolist() == [2, 2]
     few = tally(classes, 4, 5, np.random.default_rng(0))
     np.testing.assert_array_equal(few, found[:5])
 

@@ -3,7 +3,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from nasarena.reports.stats.paired import a12, compare, equivalence, holm, p_value, pair
+from nasarena.reports.stats.paired import (
+    _worst_last,
+    a12,
+    compare,
+    equivalence,
+    holm,
+    p_value,
+    pair,
+)
 
 nan = np.nan
 RNG = np.random.default_rng(0)
@@ -60,6 +68,16 @@ def test_effect_sizes_by_hand():
     assert a12([1, nan], [2, nan]) == (1 + 1 + 0 + 0.5) / 4  # failed runs are worst
     assert a12([nan], [nan]) == 0.5
     assert a12([-3.0], [-2.0]) == 1
+
+
+@pytest.mark.parametrize("known", [[5.0], [0.0], [-3.0, -3.0], [1.0, 11.0], [4.0, -6.0, 0.5]])
+def test_a_failed_run_is_further_from_every_run_than_any_two_are_apart(known):
+    values, others = _worst_last(np.array([nan, *known]), np.array([*known, np.inf]))
+    assert values[1:].tolist() == others[:-1].tolist() == known
+    assert values[0] == others[-1] < np.inf
+    assert values[0] - max(known) > max(known) - min(known)
+    assert a12([nan], known) == 0
+    assert a12(known, [nan]) == 1
 
 
 def test_equivalence_agrees_with_statsmodels():
