@@ -125,6 +125,15 @@ def test_sampled_noise_draws_each_recorded_seed_from_the_oracles_own_stream():
     assert oracle(7).evaluate(ARCH) == oracle(7).evaluate(ARCH)
 
 
+@pytest.mark.parametrize("noise", ["sampled", "mean"])
+def test_what_other_runs_asked_before_changes_no_answer(noise):
+    shared = toy.task()
+    for seed in range(20):
+        run, alone = oracle(seed, shared, noise=noise), oracle(seed, noise=noise)
+        for arch in (ARCH, OTHER, ARCH, (*OTHER[:2], 0)):
+            assert run.evaluate(arch) == alone.evaluate(arch)
+
+
 def test_a_training_seed_that_is_missing_is_never_drawn():
     benchmark = toy.ToyBenchmark()
     for values in benchmark.table.columns.values():

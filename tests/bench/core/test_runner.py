@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from nasarena.bench import Query, strategy
 from nasarena.bench._base.errors import ExperimentError, RunFailed
+from nasarena.bench.core import record
 from nasarena.bench.core.runner import Budget, check_capabilities, run, run_seed, stream
 from nasarena.bench.core.supernet_clock import BudgetSpent
 
@@ -41,6 +42,19 @@ def test_each_query_is_charged_its_own_cost():
     assert [a.cost for a in record.answers] == [9 * rate(x) for x in (A, B, C)]
     assert record.finish == list(np.cumsum([9 * rate(x) for x in (A, B, C)]))
     assert record.start == [0.0, *record.finish[:-1]]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+@pytest.mark.parametrize("duplicates", ["charge", "free"])
+def test_the_record_holds_the_times_of_each_run(workers, duplicates):
+    budget, task = Budget(queries=8), toy.task()
+    options = {"workers": workers, "duplicates": duplicates}
+    runs = {seed: run_seed(task, toy.Sampler, {}, seed, budget, **options) for seed in (0, 1)}
+    table = record.to_table(task, runs, {})
+    for name in ("start", "finish"):
+        expected = [time for each in runs.values() for time in getattr(each, name)]
+        assert table[name].to_pylist() == expected
+    assert len(table) == sum(map(len, runs.values())) >= 16
 
 
 def test_budget_in_epochs_counts_increments():
