@@ -68,7 +68,9 @@ def folder(room):
 @pytest.mark.parametrize("room", ALLOWED)
 def test_rooms_import_only_what_they_may(room):
     top = folder(room)
-    files = sorted(top.rglob("*.py"))
+    # Once installed, the folders of all rooms lie in that of the front door.
+    others = [top / other for other in ALLOWED if room == "nasarena" and other != room]
+    files = [p for p in sorted(top.rglob("*.py")) if not any(map(p.is_relative_to, others))]
     assert len(files) > 3
     packages = {path: ".".join([room, *path.parent.relative_to(top).parts]) for path in files}
     wrong = {path.name: trespasses(path.read_text(), packages[path]) for path in files}

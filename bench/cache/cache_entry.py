@@ -177,12 +177,10 @@ def _about(found: dict[bytes, bytes]) -> About:
     numbers = (made.first, made.last, made.rows, made.thinking)
     texts = (made.key, made.fingerprint)
     tables = (made.facts, made.packages, made.budget, made.made)
-    facts = {"task": str, "settings": dict, "noise": str, "duplicates": str, "workers": int}
     if not (
         all(isinstance(n, (int, float)) for n in numbers)
         and all(isinstance(t, str) for t in texts)
         and all(isinstance(t, dict) for t in tables)
-        and all(isinstance(made.facts.get(key), kind) for key, kind in facts.items())
     ):
         raise BadEntry("what it says of itself is incomplete")
     try:
@@ -202,7 +200,10 @@ def unpack(task: TableTask, data: bytes) -> pa.Table:
     found = columns(data)
     if not set(_NARROW) <= set(found) <= {*_NARROW, "charged", "start"}:
         raise BadEntry(f"it has the columns {', '.join(found)}")
-    table = rebuild(task, found, free=said.facts["duplicates"] == "free", thinking=said.thinking)
+    duplicates = said.facts.get("duplicates")
+    if duplicates is None:
+        raise BadEntry("it does not say what duplicates cost")
+    table = rebuild(task, found, free=duplicates == "free", thinking=said.thinking)
     if record.about(table)["fingerprint"] != said.fingerprint:
         raise BadEntry("its rows do not give the record that it was made from")
     return table

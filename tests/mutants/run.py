@@ -137,6 +137,7 @@ class Module:
             found = {"failed": watch.failed, "seconds": watch.seconds, "called": watch.called}
             Path(folder, "found.json").write_text(json.dumps(found), encoding="utf-8")
         finally:
+            sys.stdout.flush()  # what is printed at exit otherwise is lost by leaving like this
             os._exit(code)
 
     @property
